@@ -78,7 +78,7 @@ def test_equation(name, options, lengths, window, seed):
     assert out.loss.item() == pytest.approx(loss, rel=1e-9, abs=1e-12)
     # The gradient on log c_t is minus the weights over the denominator, and nothing else: weights are detached.
     total = sum(lengths)
-    scale = [1 / (n * len(lengths)) if name == "bft" else 1 / total for n in lengths for _ in range(n)]
+    scale = [1 / ((n + 1e-8) * len(lengths)) if name == "bft" else 1 / total for n in lengths for _ in range(n)]
     weights = zip(flatten(w), flatten([[x] * n for x, n in zip(s, lengths, strict=True)]), scale, strict=True)
     assert grad.tolist() == pytest.approx([-a * b * c for a, b, c in weights], rel=1e-9, abs=1e-12)
 
