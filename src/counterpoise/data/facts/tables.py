@@ -1,0 +1,33 @@
+"""Read the embedded tables: gzip-compressed, tab-separated, one header line, no quoting, no missing-value rules.
+
+    for symbol, name, split in rows("genes.tsv.gz", "symbol", "name", "split"):
+        ...
+
+Plain string splitting keeps the import light: nothing here needs pandas.
+"""
+
+import gzip
+from collections.abc import Iterator
+from importlib.resources import files
+
+
+def rows(table: str, *columns: str) -> Iterator[list[str]]:
+    """Yield each row of an embedded table as a list of strings.
+
+    Args:
+        table: file name in this package, such as ``"genes.tsv.gz"``.
+        columns: the header that the file must have, in order.
+
+    Raises:
+        ValueError: the header differs, so the tables and the code come from different versions.
+    """
+    text = gzip.decompress(files(__package__).joinpath(table).read_bytes()).decode("utf-8")
+    lines = text.split("\n")
+    if lines[0].split("\t") != list(columns):
+        raise ValueError(
+            f"{table}: the header is {lines[0]!r}; expected the columns {', '.join(columns)}. "
+            "Rebuild the tables with tools/build_facts.py."
+        )
+    for line in lines[1:]:
+        if line:
+            yield line.split("\t")

@@ -1,0 +1,216 @@
+"""Load a model ready for scoring and training: weights, tokenizer, adapter, and an LM head that was checked.
+
+    loaded = load_model("smollm2-135m")                                       # to evaluate
+    loaded = load_model("smollm2-135m", adapter=AdapterConfig(kind="lora"))   # to train
+    loaded.model, loaded.tokenizer, loaded.head, loaded.resolved.detail
+
+Only safetensors are opened, and no code that comes with a model runs unless ``trust_remote_code`` is typed.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+
+from counterpoise.errors import UserError
+from counterpoise.models.adapters import AdapterConfig, apply_adapter, quiet_peft
+from counterpoise.models.fetch import Progress, ResolvedModel, resolve
+from counterpoise.models.gguf import no_progress_bars
+from counterpoise.models.head import LMHead, find_head, verify_head
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
+
+DType = Literal["auto", "float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in evaluation mode on its device, its tokenizer (which has a pad token) and its checked LM head.
+
+    Without an adapter all weights are frozen; to train them, ask for ``AdapterConfig(kind="full")``.
+    """
+
+    model: Any
+    tokenizer: Any
+    resolved: ResolvedModel
+    head: LMHead
+
+
+def load_model(
+    name: str | Path | ResolvedModel,
+    *,
+    dtype: DType = "auto",
+    device: str | torch.device | None = None,
+    adapter: AdapterConfig | None = None,
+    attention: str = "sdpa",
+    trust_remote_code: bool = False,
+    offline: bool = False,
+    on_progress: Progress | None = None,
+) -> LoadedModel:
+    """Load a causal language model by alias, hub id, folder (a model or a PEFT adapter) or GGUF file.
+
+    ``dtype`` is that of the frozen weights; "auto" is bfloat16 where the device computes in it (CUDA, CPUs with AVX-512
+    BF16 or AMX), else float32. Trained weights are always float32. ``device`` None is CUDA where there is one.
+    ``attention`` is transformers' name of the kernel: sdpa, eager, flash_attention_2 ...
+
+    Raises UserError as :func:`resolve` does, and for pickled weights, a model without an LM head, an encoder or
+    encoder-decoder, weights that the files lack, and an LM head that :func:`verify_head` does not understand.
+    """
+    resolved = name if isinstance(name, ResolvedModel) else resolve(name, offline=offline, on_progress=on_progress)
+    place = torch.device(device) if device is not None else _default_device()
+    tokenizer = load_tokenizer(resolved, trust_remote_code=trust_remote_code, offline=offline)
+    if resolved.is_adapter:
+        if adapter is not None:
+            raise UserError(f"{resolved.name}: this is an adapter already; merge it into a model to train another.")
+        base = resolve(_base_name(resolved), offline=offline, on_progress=on_progress)
+    else:
+        base = resolved
+    model = _load_causal(base, choose_dtype(dtype, place), attention, trust_remote_code).to(place).eval()
+    _agree(model, tokenizer, base)
+    model.requires_grad_(False)
+    verify_head(model, name=base.name)
+    if resolved.is_adapter:
+        from peft import PeftModel
+
+        with quiet_peft():
+            model = PeftModel.from_pretrained(model, str(resolved.path)).eval()
+    elif adapter is not None:
+        model = apply_adapter(model, adapter)
+    return LoadedModel(model, tokenizer, resolved, find_head(model))
+
+
+def load_tokenizer(
+    name: str | Path | ResolvedModel, *, trust_remote_code: bool = False, offline: bool = False
+) -> PreTrainedTokenizerBase:
+    """Load a model's tokenizer and make sure that it has a pad token.
+
+    Where it has none, a token made for padding is taken if the vocabulary holds one, else the end-of-text token;
+    labels are masked by position here, never by comparison with the pad token.
+    """
+    resolved = name if isinstance(name, ResolvedModel) else resolve(name, offline=offline)
+    path = resolved.path
+    if resolved.is_adapter and not (path / "tokenizer_config.json").is_file():
+        path = resolve(_base_name(resolved), offline=offline).path
+    if not any((path / file).is_file() for file in _TOKENIZER_FILES):
+        raise UserError(f"{resolved.name}: there is no tokenizer in {path}; expected tokenizer.json.")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
+    except Exception as error:  # whatever the tokenizer's own library raises
+        raise _cannot_load(resolved, "its tokenizer", error) from error
+    if tokenizer.pad_token is None:
+        vocabulary = tokenizer.get_vocab()
+        pads = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>", "<|padding|>")
+        tokenizer.pad_token = next((p for p in pads if p in vocabulary), tokenizer.eos_token)
+    if tokenizer.pad_token is None:
+        raise UserError(f"{resolved.name}: its tokenizer has neither a pad token nor an end-of-text token.")
+    return tokenizer
+
+
+def choose_dtype(dtype: DType, device: torch.device) -> torch.dtype:
+    """Return the dtype of the frozen weights on a device; see :func:`load_model`."""
+    if dtype not in ("auto", "float32", "bfloat16"):
+        raise UserError(f"dtype is {dtype!r}; expected auto, float32 or bfloat16.")
+    if dtype != "auto":
+        return torch.float32 if dtype == "float32" else torch.bfloat16
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device.type == "cpu" and cpu_has_bfloat16()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 matrices itself; emulated, it is slower than float32."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def _default_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _load_causal(resolved: ResolvedModel, dtype: torch.dtype, attention: str, trust: bool) -> Any:
+    name = resolved.name
+    try:
+        config = AutoConfig.from_pretrained(resolved.path, trust_remote_code=trust)
+    except Exception as error:  # unknown architecture, broken JSON, code that was not trusted
+        raise _cannot_load(resolved, "its config.json", error) from error
+    _require_causal(name, config)
+    try:
+        with no_progress_bars():
+            model, report = AutoModelForCausalLM.from_pretrained(
+                resolved.path,
+                config=config,
+                dtype=dtype,
+                attn_implementation=attention,
+                trust_remote_code=trust,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # transformers raises ValueError, OSError, RuntimeError, ImportError ...
+        raise _cannot_load(resolved, "the model", error) from error
+    if missing := sorted(report["missing_keys"]):
+        raise UserError(
+            f"{name}: its files lack {len(missing)} weights that {type(model).__name__} needs (first: {missing[0]}), "
+            "so it would predict at random; expected a causal language model with its LM head."
+        )
+    model.name_or_path = resolved.portable_name  # PEFT writes it into adapters as the base model
+    return model
+
+
+def _require_causal(name: str, config: Any) -> None:
+    """Refuse encoders and encoder-decoders, many of which transformers would load with a random or a wrong head."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+
+    classes = list(getattr(config, "architectures", None) or [])
+    shown = ", ".join(classes) or config.model_type
+    expected = "expected a causal language model, such as one whose config.json says ...ForCausalLM"
+    if config.is_encoder_decoder:
+        raise UserError(f"{name}: {shown} is an encoder-decoder model; {expected}.")
+    known = CAUSAL.get(config.model_type)
+    known_classes = {known} if isinstance(known, str) else set(known or ())
+    by_own_code = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    causal = by_own_code or bool(known_classes and (not classes or known_classes & set(classes)))
+    if not causal or getattr(config, "is_decoder", None) is False:
+        raise UserError(f"{name}: {shown} has no causal LM head; {expected}.")
+
+
+def _agree(model: Any, tokenizer: Any, resolved: ResolvedModel) -> None:
+    """Check that every token has an embedding, and tell the model which token pads."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise UserError(
+            f"{resolved.name}: its tokenizer has {len(tokenizer):,} tokens but the model knows {rows:,}; "
+            "the tokenizer belongs to another model."
+        )
+    for settings in (model.config, getattr(model, "generation_config", None)):
+        if settings is not None and getattr(settings, "pad_token_id", None) is None:
+            settings.pad_token_id = tokenizer.pad_token_id
+
+
+def _base_name(resolved: ResolvedModel) -> str:
+    import json
+
+    try:
+        config = json.loads((resolved.path / "adapter_config.json").read_text(encoding="utf-8"))
+        base = config["base_model_name_or_path"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{resolved.name}: adapter_config.json names no base model.") from error
+    if not isinstance(base, str):
+        raise UserError(f"{resolved.name}: adapter_config.json names no base model.")
+    return base
+
+
+def _cannot_load(resolved: ResolvedModel, what: str, error: Exception) -> UserError:
+    text = str(error)
+    if "trust_remote_code" in text:
+        return UserError(
+            f"{resolved.name}: this model brings its own code, which is not run; read that code, and set "
+            "trust_remote_code: true if you want it to run."
+        )
+    reason = (text.strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return UserError(f"{resolved.name}: {what} cannot be loaded ({reason}).")
