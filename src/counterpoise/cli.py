@@ -1,0 +1,292 @@
+"""The command line: thin. One command, one library call; errors become a sentence and an exit code.
+
+Exit codes: 0 done; 2 something the user gave is wrong (one sentence); 1 our fault; 130 stopped by Ctrl-C.
+Results go to standard output (a table, or ``--json``), progress to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from counterpoise import __version__
+from counterpoise.errors import UserError
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the data loader forks; the tokenizers library warns of that
+os.environ.setdefault("TRL_TELEMETRY", "0")
+
+app = typer.Typer(
+    name="counterpoise",
+    help="Fine-tune language models on biomedical knowledge with balanced objectives, and see honestly what it bought.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Look at data before training on it.", no_args_is_help=True)
+models_app = typer.Typer(help="Models known by a short name, and whether they are on this disk.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(models_app, name="models")
+
+Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of a table.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(envvar="COUNTERPOISE_DATA", help="Folder of local copies of catalogue data sets."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on standard error but errors.")]
+
+
+def out() -> Console:
+    """The console for results."""
+    return Console(highlight=False)
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001
+) -> None:
+    """Read before any command; ``--debug`` is looked for by :func:`main`."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command(epilog="Example: counterpoise demo --folder runs/demo")
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where results.json and report.html go.")] = Path("runs/demo"),
+    tune: Annotated[bool, typer.Option("--tune", help="Run the learning-rate grid instead (some 40 minutes).")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The whole story in minutes on a laptop CPU: base, SFT, DFT and BFT on held-out human genes."""
+    if tune:
+        from counterpoise.evaluation.results import write_json
+        from counterpoise.studies.demo import tune_demo
+
+        rates = tune_demo(folder, show_progress=not quiet)
+        write_json(folder / "demo_rates.json", rates)
+        typer.echo(f"wrote {folder / 'demo_rates.json'}")
+        return
+    from counterpoise.report.page import write_demo_page
+    from counterpoise.report.table import demo_tables
+    from counterpoise.studies.demo import run_demo
+
+    outcome = run_demo(folder, show_progress=not quiet)
+    write_demo_page(outcome, folder / "report.html")
+    if as_json:
+        _print_json(outcome)
+        return
+    for part in demo_tables(outcome):
+        out().print(part)
+    typer.echo(f"\nreport: {folder / 'report.html'}\nnumbers: {folder / 'results.json'}")
+
+
+@app.command(
+    epilog="Example: counterpoise train run.yaml objective=dft training.learning_rate=3e-4 output.folder=runs/dft"
+)
+def train(
+    config: Annotated[Path, typer.Argument(help="The run config, a YAML file.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="section.key=value, over what the file says.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Drop unreadable records and count them.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete an earlier run in the same folder.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fine-tune a model as a run config says. Run it again after an interruption and it goes on where it was."""
+    from counterpoise.studies.run import train as run
+    from counterpoise.training.config_file import load_run_config
+
+    changes = [*(overrides or []), *(["data.skip_bad=true"] if skip_bad else [])]
+    resolved = load_run_config(config, changes)
+    outcome = run(resolved, data_dir=data_dir, overwrite=overwrite, show_progress=not quiet)
+    if as_json:
+        _print_json(outcome)
+        return
+    _print_run(outcome)
+    typer.echo(f"run folder: {resolved.output.folder}")
+
+
+@app.command(epilog="Example: counterpoise doctor --network")
+def doctor(
+    network: Annotated[bool, typer.Option("--network", help="Also ask whether the hub answers.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What this machine has, what is missing, and what could be trained here."""
+    from counterpoise.doctor import checks
+
+    found = checks(network=network)
+    if as_json:
+        _print_json([vars(check) for check in found])
+    else:
+        table = Table("", "check", "found", box=None, pad_edge=False)
+        for check in found:
+            table.add_row({"ok": "ok", "note": "note", "problem": "PROBLEM"}[check.status], check.name, check.detail)
+        out().print(table)
+    if any(check.status == "problem" for check in found):
+        raise typer.Exit(1)
+
+
+@models_app.command("list", epilog="Example: counterpoise models list")
+def models_list(as_json: Json = False) -> None:
+    """The models known by a short name."""
+    from counterpoise.models.aliases import ALIASES
+    from counterpoise.models.cache import cache_folder
+
+    made = cache_folder() / "models"
+    rows = [
+        {
+            "name": alias.name,
+            "kind": alias.kind,
+            "hub_id": alias.hub_id,
+            "licence": alias.licence,
+            "wheel": alias.wheel,
+            "on_disk": (made / alias.folder_name).is_dir(),
+            "description": alias.description,
+        }
+        for alias in ALIASES.values()
+    ]
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table("name", "kind", "hub id", "licence", "here", "what it is", box=None, pad_edge=False)
+    for row in rows:
+        here = "yes" if row["on_disk"] else "no"
+        table.add_row(*(str(row[k]) for k in ("name", "kind", "hub_id", "licence")), here, str(row["description"]))
+    out().print(table)
+    typer.echo("Any hub id, folder of safetensors, or .gguf file can be given instead.")
+
+
+@models_app.command("fetch", epilog="Example: counterpoise models fetch smollm2-135m")
+def models_fetch(name: Annotated[str, typer.Argument(help="Short name, hub id, folder or .gguf file.")]) -> None:
+    """Put a model on this disk and print its folder."""
+    from counterpoise.models.fetch import resolve
+
+    resolved = resolve(name, on_progress=lambda text: print(text, file=sys.stderr))
+    typer.echo(f"{resolved.path}\n{resolved.detail}")
+
+
+@data_app.command("list", epilog="Example: counterpoise data list --data-dir biomedical")
+def data_list(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """The catalogue: data sets by name, with licence and size."""
+    from counterpoise.data import catalog
+
+    entries = [catalog.get(name) for name in catalog.names()]
+    if as_json:
+        _print_json([{**e.model_dump(mode="json"), "available": e.is_available(data_dir)} for e in entries])
+        return
+    table = Table("name", "here", "rows", "licence", "title", box=None, pad_edge=False)
+    for entry in entries:
+        here = "embedded" if entry.is_embedded else "yes" if entry.is_available(data_dir) else "no"
+        rows = ", ".join(f"{split} {count:,}" for split, count in entry.rows.items())
+        table.add_row(entry.name, here, rows, entry.licence, entry.title)
+    out().print(table)
+
+
+@data_app.command("show", epilog="Example: counterpoise data show gene-process --count 2")
+def data_show(
+    source: Annotated[str, typer.Argument(help="File, catalogue name or hub:owner/name.")],
+    count: Annotated[int, typer.Option(min=1, help="How many examples.")] = 2,
+    split: Annotated[str | None, typer.Option(help="Split of a catalogue or hub data set.")] = None,
+    model: Annotated[str, typer.Option(help="Whose tokenizer and chat template to render with.")] = "smollm2-135m",
+    data_dir: DataDir = None,
+) -> None:
+    """Show examples as the model will see them: what is learned stands between [[ and ]]."""
+    from counterpoise.data.reading import read_examples
+    from counterpoise.data.rendering import Renderer
+    from counterpoise.data.show import marked_text
+    from counterpoise.models.load import load_tokenizer
+
+    read = read_examples(source, limit=count, split=split, data_dir=data_dir)
+    renderer = Renderer(load_tokenizer(model))
+    for example in read.examples:
+        encoded = renderer.encode(example)
+        typer.echo(f"--- {example.source}: {len(encoded.input_ids)} tokens, {sum(encoded.supervised)} supervised")
+        typer.echo(marked_text(encoded, renderer.tokenizer))
+
+
+@data_app.command("check", epilog="Example: counterpoise data check facts.jsonl")
+def data_check(
+    source: Annotated[str, typer.Argument(help="File, catalogue name or hub:owner/name.")],
+    split: Annotated[str | None, typer.Option(help="Split of a catalogue or hub data set.")] = None,
+    model: Annotated[str, typer.Option(help="Whose tokenizer counts the tokens.")] = "smollm2-135m",
+    max_length: Annotated[int, typer.Option(min=8, help="Longest sequence, in tokens.")] = 1024,
+    data_dir: DataDir = None,
+) -> None:
+    """Read everything; say what is broken (exit code 2), repeated, too long or not supervised."""
+    from counterpoise.data.reading import read_examples
+    from counterpoise.data.rendering import Renderer, encode_all
+    from counterpoise.models.load import load_tokenizer
+
+    read = read_examples(source, skip_bad=True, split=split, data_dir=data_dir)
+    report = encode_all(read.examples, Renderer(load_tokenizer(model), max_length=max_length)).report
+    repeated = len(read.examples) - len({example.messages for example in read.examples})
+    typer.echo(f"{read.summary()}\n{report}\nrepeated examples: {repeated:,}\nfingerprint: {read.fingerprint}")
+    for warning in report.warnings():
+        typer.echo(f"warning: {warning}")
+    if read.dropped:
+        raise typer.Exit(2)
+
+
+def _print_json(data: Any) -> None:
+    typer.echo(json.dumps(data, indent=1, ensure_ascii=False))
+
+
+def _print_run(outcome: dict[str, Any]) -> None:
+    rows, training = outcome["rows"], outcome["training"]
+    if rows:
+        table = Table("task", "metric", "before", "after", "difference", "n", box=None, pad_edge=False)
+        changes = {(c["task"], c["metric"]): c for c in outcome["comparisons"]}
+        before = {(r["task"], r["metric"]): r for r in rows if r["objective"] == "none"}
+        for row in rows:
+            if row["objective"] == "none":
+                continue
+            key = row["task"], row["metric"]
+            cells = [_interval(row) for row in (before[key], row, changes[key])]
+            table.add_row(*key, *cells, str(row["n"]))
+        out().print(table)
+    typer.echo(
+        f"{training['steps']} steps, {training['samples']:,} samples, "
+        f"{training['tokens'] / max(training['seconds'], 1e-9):,.0f} tokens/s"
+        + (f", resumed at step {training['resumed_from']}" if training["resumed_from"] else "")
+    )
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+
+
+def main() -> None:
+    """Entry point of the ``counterpoise`` command."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        app()
+    except UserError as error:
+        if debug:
+            raise
+        print(f"counterpoise: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("counterpoise: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            raise
+        print(
+            f"counterpoise: an error of ours, {type(error).__name__}: {error}\n"
+            "Run it again as `counterpoise --debug ...` and report what it shows.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

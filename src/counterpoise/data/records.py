@@ -1,0 +1,229 @@
+"""Records from one local file, one at a time: dicts where a line can be read, a `Problem` where it cannot.
+
+    for record in read_records(Path("facts.jsonl")):
+        ...                                       # Located(record={"prompt": ...}, source="facts.jsonl:1", ...)
+
+.jsonl and .ndjson, .json (a list, or {"data": [...]}), .csv (quoted where needed), .tsv (never quoted), each also
+as .gz, and .parquet. Text is UTF-8; every csv and tsv field is text as it stands: "NA" stays "NA", "007" stays "007".
+Only .json is held in memory whole; the others are streamed.
+"""
+
+import csv
+import gzip
+import json
+import sys
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from counterpoise.errors import UserError, nearest
+
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A record that could not be used: in which file, where ("line 3"), and why."""
+
+    file: str
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}, {self.place}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A record and the place it came from: file, place ("line 3"), source ("facts.jsonl:3")."""
+
+    record: Mapping[str, Any]
+    file: str
+    place: str
+    source: str
+
+    def problem(self, reason: str) -> Problem:
+        """Say what is wrong with this record."""
+        return Problem(self.file, self.place, reason)
+
+
+def kind_of(path: Path) -> str:
+    """Return the data suffix of a file name, ".gz" left aside (".jsonl"), or "" if it is no data file's name."""
+    suffix = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
+    return suffix.lower() if suffix.lower() in SUFFIXES else ""
+
+
+def read_records(path: Path) -> Iterator[Located | Problem]:
+    """Yield every record of a file in order; a line that cannot be read comes as a `Problem` and reading goes on.
+
+    Raises `UserError` where the file as a whole cannot be read: missing, a folder, an unknown kind, a broken
+    archive, a .json file with a syntax error.
+    """
+    check_file(path)
+    readers = {".json": _json, ".csv": _csv, ".tsv": _tsv, ".parquet": _parquet}
+    try:
+        yield from readers.get(kind_of(path), _json_lines)(path)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{path.name}: not a complete gzip file ({error}); fetch or pack it again") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def check_file(path: Path) -> None:
+    """Raise `UserError` unless ``path`` is a data file that exists; the message names the nearest file there is."""
+    if path.is_dir():
+        files = sorted(file.name for file in path.iterdir() if kind_of(file))
+        listed = ", ".join(files[:5]) or "it holds no data file"
+        raise UserError(f"{path} is a folder; name one file in it ({listed})")
+    if not path.exists():
+        if not path.parent.is_dir():
+            raise UserError(f"{path}: there is no folder {path.parent}")
+        hint = nearest(path.name, sorted(file.name for file in path.parent.iterdir()))
+        raise UserError(f"{path}: no such file{hint}")
+    if not kind_of(path) or (kind_of(path) == ".parquet" and path.suffix.lower() == ".gz"):
+        raise UserError(f"{path.name}: unknown kind of file; expected {', '.join(SUFFIXES)} (all but parquet also .gz)")
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix.lower() == ".gz":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def _lines(path: Path, broken: dict[int, str]) -> Iterator[str]:
+    """Yield decoded lines with their newline; what is not UTF-8 is replaced, and noted in ``broken`` by line number."""
+    with _open(path) as file:
+        for number, line in enumerate(file, start=1):
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            try:
+                yield line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                byte = f"byte 0x{line[error.start]:02x} at byte {error.start + 1} of the line"
+                broken[number] = f"not UTF-8 ({byte}); save it as UTF-8"
+                yield line.decode("utf-8", errors="replace")
+
+
+def _json_lines(path: Path) -> Iterator[Located | Problem]:
+    broken: dict[int, str] = {}
+    for number, line in enumerate(_lines(path, broken), start=1):
+        if not line.strip():
+            continue
+        place = f"line {number}"
+        if number in broken:
+            yield Problem(path.name, place, broken.pop(number))
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield Problem(path.name, place, f"not valid JSON ({_json_reason(error)})")
+            continue
+        yield _located(record, path, place, number)
+
+
+def _json_reason(error: ValueError | RecursionError, with_line: bool = False) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        line = f"line {error.lineno}, " if with_line else ""
+        return f"{error.msg} at {line}column {error.colno}"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _json(path: Path) -> Iterator[Located | Problem]:
+    with _open(path) as file:
+        data = file.read()
+    try:
+        content = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte = f"byte 0x{data[error.start]:02x} at byte {error.start + 1} of the file"
+        raise UserError(f"{path.name}, line {line}: not UTF-8 ({byte}); save it as UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        reason = f"{path.name}: not valid JSON ({_json_reason(error, with_line=True)})"
+        if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
+            raise UserError(f"{reason}; if it holds one record a line, name it .jsonl") from None
+        raise UserError(f"{reason}; a .json file is read whole or not at all") from None
+    rows = content.get("data") if isinstance(content, dict) else content
+    if not isinstance(rows, list):
+        raise UserError(f'{path.name}: expected a list of records, or {{"data": [...]}}')
+    for number, record in enumerate(rows, start=1):
+        yield _located(record, path, f"record {number}", number)
+
+
+def _located(record: Any, path: Path, place: str, number: int) -> Located | Problem:
+    if not isinstance(record, dict):
+        return Problem(path.name, place, f"expected an object with named columns, found {json.dumps(record)[:40]}")
+    return Located(record, path.name, place, f"{path.name}:{number}")
+
+
+def _csv(path: Path) -> Iterator[Located | Problem]:
+    broken: dict[int, str] = {}
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default ends a field at 131,072 characters
+    rows = csv.reader(_lines(path, broken), strict=True)
+    header: list[str] | None = None
+    while True:
+        start = rows.line_num + 1
+        try:
+            fields = next(rows, None)
+        except csv.Error as error:
+            ended = str(error) == "unexpected end of data"
+            fields, reason = [], f"not valid csv ({'a quoted field is never closed' if ended else error})"
+        else:
+            reason = ""
+        if fields is None:
+            return
+        reason = next((broken.pop(n) for n in range(start, rows.line_num + 1) if n in broken), reason)
+        if header is None:
+            header = _header(path, fields, reason)
+        elif reason or fields:
+            yield _row(path, header, fields, start, reason)
+
+
+def _tsv(path: Path) -> Iterator[Located | Problem]:
+    broken: dict[int, str] = {}
+    header: list[str] | None = None
+    for number, line in enumerate(_lines(path, broken), start=1):
+        fields = line.rstrip("\r\n").split("\t")
+        reason = broken.pop(number, "")
+        if header is None:
+            header = _header(path, fields, reason)
+        elif reason or fields != [""]:
+            yield _row(path, header, fields, number, reason)
+
+
+def _header(path: Path, fields: list[str], reason: str) -> list[str]:
+    """Check the first line of a table: without it no column has a name, so an error there is the file's."""
+    if not reason and len(set(fields)) < len(fields):
+        repeated = next(name for name in fields if fields.count(name) > 1)
+        reason = f"the header names column {repeated!r} twice"
+    if not reason and not any(fields):
+        reason = "the header is empty; expected the names of the columns"
+    if reason:
+        raise UserError(f"{path.name}, line 1: {reason}")
+    return fields
+
+
+def _row(path: Path, header: list[str], fields: list[str], number: int, reason: str) -> Located | Problem:
+    if not reason and len(fields) != len(header):
+        place = f"column {header[len(fields)]!r} is missing" if len(fields) < len(header) else "there are too many"
+        reason = f"has {len(fields)} fields where the header has {len(header)} ({place})"
+    if reason:
+        return Problem(path.name, f"line {number}", reason)
+    return _located(dict(zip(header, fields, strict=True)), path, f"line {number}", number)
+
+
+def _parquet(path: Path) -> Iterator[Located | Problem]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    try:
+        with pq.ParquetFile(path) as table:
+            for batch in table.iter_batches(batch_size=1024):
+                for record in batch.to_pylist():
+                    number += 1
+                    yield _located(record, path, f"row {number}", number)
+    except pa.ArrowException as error:
+        after = f" after row {number}" if number else ""
+        raise UserError(f"{path.name}: not a readable parquet file{after} ({str(error).splitlines()[0]})") from None
