@@ -1,21 +1,6 @@
-"""A tiny model on disk, and a machine without a hub."""
+"""A machine without a hub."""
 
 import pytest
-from tiny_models import tiny_llama_config, write_model
-
-
-@pytest.fixture
-def llama():
-    import torch
-    from transformers import LlamaForCausalLM
-
-    torch.manual_seed(0)
-    return LlamaForCausalLM(tiny_llama_config())
-
-
-@pytest.fixture
-def llama_folder(llama, tmp_path):
-    return write_model(llama, tmp_path / "tiny-llama")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import json
 import pytest
 import torch
 import transformers as tf
-from tiny_models import SPECIAL, tiny_llama_config, tiny_tokenizer, write_model
 
 from counterpoise.errors import UserError
 from counterpoise.models import (
@@ -18,6 +17,7 @@ from counterpoise.models import (
     save_model,
 )
 from counterpoise.models.load import choose_dtype
+from tiny_models import SPECIAL, tiny_llama_config, tiny_tokenizer, write_model
 
 IDS = torch.arange(3, 11)[None]
 BERT = {"vocab_size": 272, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 
 from counterpoise.data.encoded import Encoded
@@ -68,6 +69,7 @@ def train(
     if read.dropped:
         say(read.summary())
     objective = config.objective.build()
+    torch.manual_seed(config.training.seed)  # an adapter's first weights are random
     loaded = load_model(
         config.model.name,
         dtype=config.training.precision,

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PrinterCallback, ProgressCallback, TrainingArguments
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments
 
 from counterpoise.data.batching import collate
 from counterpoise.data.encoded import Encoded
@@ -55,6 +55,7 @@ def fit(
     label: str = "training",
     every: int | None = None,
     measure: Callable[[], dict[str, float]] | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
     show_progress: bool = True,
 ) -> FitResult:
     """Train ``loaded.model`` in place.
@@ -67,6 +68,7 @@ def fit(
         folder: where ``metrics.jsonl``, ``timing.jsonl`` and checkpoints go.
         label: what the progress line calls this run.
         every, measure: call ``measure`` every so many steps and log what it returns.
+        callbacks: more of transformers' callbacks.
 
     Raises:
         UserError: nothing to train on or with, or a loss that is not finite.
@@ -86,12 +88,12 @@ def fit(
         loaded.model.gradient_checkpointing_enable({"use_reentrant": False})
     model = ScoredModel(loaded.model, objective.needs)
     arguments = _arguments(config, len(items), folder, loaded.model)
-    callbacks: list[Any] = [MetricsLog(folder)]
+    listeners: list[Any] = [MetricsLog(folder), *callbacks]
     if every is not None and measure is not None:
-        callbacks.append(HeldOut(folder, every, measure))
+        listeners.append(HeldOut(folder, every, measure))
     progress = ProgressLine(label) if show_progress else None
     if progress is not None:
-        callbacks.append(progress)
+        listeners.append(progress)
     padding = loaded.tokenizer.pad_token_id
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*pin_memory.*")
@@ -100,7 +102,7 @@ def fit(
             args=arguments,
             train_dataset=list(items),
             data_collator=lambda batch: collate_with_sources(batch, padding),
-            callbacks=callbacks,
+            callbacks=listeners,
             objective=objective,
             step_batch_size=config.batch_size,
             group_by_length=config.group_by_length,
