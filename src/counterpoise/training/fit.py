@@ -85,8 +85,10 @@ def fit(
 
     torch.manual_seed(config.seed)
     if config.gradient_checkpointing:
-        loaded.model.gradient_checkpointing_enable({"use_reentrant": False})
-    model = ScoredModel(loaded.model, objective.needs)
+        model = loaded.model  # transformers renamed the method on the way to version 6
+        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
+    scored = ScoredModel(loaded.model, objective.needs)
     arguments = _arguments(config, len(items), folder, loaded.model)
     listeners: list[Any] = [MetricsLog(folder), *callbacks]
     if every is not None and measure is not None:
@@ -98,7 +100,7 @@ def fit(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*pin_memory.*")
         trainer = ObjectiveTrainer(
-            model=model,
+            model=scored,
             args=arguments,
             train_dataset=list(items),
             data_collator=lambda batch: collate_with_sources(batch, padding),

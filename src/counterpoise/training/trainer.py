@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from counterpoise.data.batching import length_grouped_order
 from counterpoise.data.encoded import Encoded
 from counterpoise.errors import UserError
 from counterpoise.objectives import Objective
-from counterpoise.training.checkpoints import COMPLETE, TRAINABLE, newest_complete
+from counterpoise.training.checkpoints import COMPLETE, TRAINABLE, newest_complete, step_of
 
 COUNTS = ("tokens", "samples", "input_tokens")
 """Metrics that add up over micro-batches."""
@@ -145,7 +146,11 @@ class ObjectiveTrainer(Trainer):
         return norm
 
     def _diverged(self, what: str) -> UserError:
-        checkpoint = newest_complete(Path(self.args.output_dir))
+        folder = Path(self.args.output_dir)
+        checkpoint = newest_complete(folder)
+        if checkpoint is not None and step_of(checkpoint) == self.state.global_step:
+            shutil.rmtree(checkpoint)  # it holds these very weights: going on from it would end here again
+            checkpoint = newest_complete(folder)
         kept = f"the last good checkpoint is {checkpoint}" if checkpoint else "no checkpoint had been written yet"
         shown = ", ".join(self._sources[:16]) + (" ..." if len(self._sources) > 16 else "")
         return UserError(
