@@ -48,15 +48,20 @@ def out() -> Console:
     return Console(highlight=False)
 
 
-@app.callback()
-def common(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001
-) -> None:
-    """Read before any command; ``--debug`` is looked for by :func:`main`."""
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and stop.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Read before any command; ``--debug`` is looked for by :func:`main`."""
 
 
 @app.command(epilog="Example: counterpoise demo --folder runs/demo")
@@ -269,14 +274,15 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     try:
         app()
+    except SystemExit as stop:
+        if stop.code == 130:
+            print("counterpoise: stopped; a training run goes on from its last checkpoint", file=sys.stderr)
+        raise
     except UserError as error:
         if debug:
             raise
         print(f"counterpoise: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("counterpoise: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        sys.exit(130)
     except Exception as error:
         if debug:
             raise
