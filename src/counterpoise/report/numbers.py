@@ -18,9 +18,14 @@ ABSENT = "-"
 Form = Callable[[float], str]
 
 
-def fraction(value: float) -> str:
+def is_missing(value: float | None) -> bool:
+    """Whether there is no number: null in JSON, or NaN."""
+    return value is None or math.isnan(value)
+
+
+def fraction(value: float | None) -> str:
     """Three decimals without the zero before the point: an accuracy, a confidence, a weight."""
-    return _bare(f"{value:.3f}")
+    return ABSENT if value is None else _bare(f"{value:.3f}")
 
 
 def signed(value: float) -> str:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-from counterpoise.report.numbers import fraction, listed, p_value, percent, rate, signed, threshold, with_interval
+from counterpoise.report.numbers import (
+    fraction,
+    is_missing,
+    listed,
+    p_value,
+    percent,
+    rate,
+    signed,
+    threshold,
+    with_interval,
+)
 from counterpoise.report.plots import curves, nll_rose_while_loss_fell
 from counterpoise.report.reading import GENERAL_NLL, PRIMARY, Reading, State
 
@@ -108,7 +117,7 @@ def _mean_weights(reading: Reading, titles: list[str]) -> str:
     parts = [
         f"{fraction(share['low_token_weight'])} against {fraction(share['high_token_weight'])} under {title}"
         for title in titles
-        if not math.isnan((share := reading.weights["shares"][title])["low_token_weight"])
+        if not is_missing((share := reading.weights["shares"][title])["low_token_weight"])
     ]
     low, high = (threshold(reading.weights["thresholds"][name]) for name in ("low", "high"))
     of = f"A token below {low} weighs, on average and beside one of {high} or more"

@@ -24,6 +24,7 @@ from counterpoise.data.encoded import Encoded
 from counterpoise.data.example import Example, Message
 from counterpoise.data.facts import named_facts, training_records
 from counterpoise.data.rendering import Renderer
+from counterpoise.errors import UserError
 from counterpoise.evaluation.intervals import Estimate
 from counterpoise.evaluation.results import Comparison, ResultRow, write_json
 from counterpoise.evaluation.tasks import Measurements, gene_process_floors, run_task
@@ -141,6 +142,8 @@ def run_demo(
     began = time.perf_counter()
     chosen = [arm for arm in ARMS if arm.shown] if arms is None else list(arms)
     rates = tuned_rates()
+    if untuned := [arm.key for arm in chosen if arm.key not in rates["arms"]]:
+        raise UserError(f"no tuned rate for {', '.join(untuned)}; tuned are {', '.join(rates['arms'])} (demo --tune)")
     demo = Demo(folder, recipe, show_progress=show_progress)
     r = demo.recipe
     demo.say(f"model: {demo.loaded.resolved.detail}; {parameter_counts(demo.loaded.model)}")

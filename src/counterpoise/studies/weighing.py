@@ -33,6 +33,8 @@ def weigh_examples(
 ) -> dict[str, Any]:
     """Weigh the first examples under each objective.
 
+    A scheduled option is taken as it is at the end of training: at the start, ``sft_share: 1 to 0`` is SFT itself.
+
     Returns:
         ``shares``: for each objective the share of all weight carried by tokens of low, middle and high confidence, and
         the share of tokens that count (Kish); ``tokens``: the same three groups' share of tokens; ``examples``: two
@@ -49,7 +51,7 @@ def weigh_examples(
     samples, targets = batch["samples"].reshape(-1)[kept], batch["targets"].reshape(-1)[kept]
     confidence = log_probs.exp()
     outs = {
-        title: objective.loss(log_probs, samples, num_samples=len(items), **scores)
+        title: objective.loss(log_probs, samples, num_samples=len(items), progress=1.0, **scores)
         for title, objective in objectives.items()
     }
     groups = {
@@ -61,10 +63,10 @@ def weigh_examples(
     for title, out in outs.items():
         pull = _pull(objectives[title], out.token_weights, out.sample_weights, samples)
         shares[title] = {
-            **{name: (pull[mask].sum() / pull.sum()).item() for name, mask in groups.items()},
+            **{name: (pull[mask].sum() / pull.sum().clamp(min=1e-30)).item() for name, mask in groups.items()},
             "effective": out.metrics["effective_share"],
-            "low_token_weight": out.token_weights[groups["low"]].mean().item(),
-            "high_token_weight": out.token_weights[groups["high"]].mean().item(),
+            "low_token_weight": _mean(out.token_weights[groups["low"]]),
+            "high_token_weight": _mean(out.token_weights[groups["high"]]),
         }
     chosen = _two_examples(log_probs, samples, len(items))
     return {
@@ -90,6 +92,11 @@ def weigh_examples(
     }
 
 
+def _mean(values: Tensor) -> float | None:
+    """The mean, or None (null in JSON) where there is nothing to average."""
+    return values.mean().item() if values.numel() else None
+
+
 def _pull(objective: Objective, token_weights: Tensor, sample_weights: Tensor, samples: Tensor) -> Tensor:
     """[N] the factor on each token's SFT gradient, up to the common denominator."""
     pull = token_weights * sample_weights[samples]
@@ -99,9 +106,10 @@ def _pull(objective: Objective, token_weights: Tensor, sample_weights: Tensor, s
 
 
 def _two_examples(log_probs: Tensor, samples: Tensor, count: int) -> list[int]:
-    """Return the samples at the lower and the upper fifth of mean log-probability, among those of 4 tokens and more."""
+    """Return the samples at the upper and the lower fifth of mean log-probability, among those of 4 tokens and more
+    (among all, where none is that long)."""
     lengths = torch.bincount(samples, minlength=count)
     means = torch.zeros(count, device=log_probs.device).index_add(0, samples, log_probs) / lengths.clamp(min=1)
-    long = (lengths >= 4).nonzero().squeeze(-1)
+    long = (lengths >= min(4, int(lengths.max()))).nonzero().squeeze(-1)
     order = long[means[long].argsort()].tolist()
     return [order[(4 * len(order)) // 5], order[len(order) // 5]]
