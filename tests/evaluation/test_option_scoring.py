@@ -7,6 +7,7 @@ from tiny_runs import load_tiny
 
 from counterpoise.data.example import Example, Message
 from counterpoise.data.rendering import Renderer
+from counterpoise.errors import UserError
 from counterpoise.evaluation.nll import general_sentences, plain_text_items, sequence_nll
 from counterpoise.evaluation.option_scoring import score_options
 
@@ -35,6 +36,14 @@ def test_equal_to_scoring_each_option_in_full(llama_folder, rows, kind):
         np.testing.assert_allclose(scores.total, -whole.total, rtol=1e-5)
         np.testing.assert_array_equal(scores.tokens, whole.tokens)
         np.testing.assert_allclose(scores.mean, -whole.total / whole.tokens, rtol=1e-5)
+
+
+def test_a_prompt_that_max_length_cuts_is_refused(llama_folder):
+    loaded = load_tiny(llama_folder)
+    with pytest.raises(UserError, match="expected a larger max_length"):
+        score_options(
+            loaded.model, Renderer(loaded.tokenizer, max_length=40), [("why " * 9, ("no", "because it is so"))]
+        )
 
 
 def test_sequence_nll_is_that_of_transformers_and_keeps_the_mode(llama_folder):

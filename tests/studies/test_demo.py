@@ -14,7 +14,7 @@ from counterpoise.studies.demo_recipe import ARMS, RATES, Arm, Recipe, tuned_rat
 
 @pytest.fixture
 def recipe(llama_folder):
-    return Recipe(model=str(llama_folder), layers=2, batch_size=4, warm_up_steps=2, steps=2, max_length=128)
+    return Recipe(model=str(llama_folder), layers=2, batch_size=4, warm_up_steps=2, steps=2, max_length=512)
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from torch import Tensor
 from counterpoise.data.encoded import Encoded
 from counterpoise.data.example import Example, Message
 from counterpoise.data.rendering import Renderer
+from counterpoise.errors import UserError
 from counterpoise.models.head import body_of, compute_context, find_head
 from counterpoise.scoring import token_log_probs
 
@@ -126,7 +127,10 @@ def _answer_start(options: list[Encoded]) -> int:
     start = options[0].supervised.index(True)
     prompt = options[0].input_ids[:start]
     if any(option.input_ids[:start] != prompt for option in options):
-        raise ValueError(f"the options of {options[0].source!r} do not share their prompt's tokens")
+        raise UserError(
+            f"the options of {options[0].source!r} do not share their prompt's tokens: max_length cuts the prompt "
+            "differently for each answer; expected a larger max_length"
+        )
     return start
 
 
