@@ -56,6 +56,14 @@ def walk(
     return joined
 
 
+def in_order(ctx: Any, found: dict[str, Tensor]) -> Results:
+    """Return what was found in the order of ``FIELDS``; entropy and collision carry no gradient."""
+    results = [found.get(name) for name in FIELDS]
+    ctx.mark_non_differentiable(*[r for r in results[1:3] if r is not None])
+    ctx.set_materialize_grads(False)
+    return tuple(results)  # type: ignore[return-value]
+
+
 class OnePass(torch.autograd.Function):
     """``apply(hidden, head, targets, needs, anchor_hidden, anchor_head)`` -> results in the order of ``FIELDS``."""
 
@@ -74,10 +82,7 @@ class OnePass(torch.autograd.Function):
             found = walk(hidden.to(dtype), head, targets, needs, anchor_hidden, anchor_head, rows=True)
         ctx.save_for_backward(found["log_prob_rows"], found.get("kl_rows"))
         ctx.hidden_dtype = hidden.dtype
-        results = [found.get(name) for name in FIELDS]
-        ctx.mark_non_differentiable(*[r for r in results[1:3] if r is not None])
-        ctx.set_materialize_grads(False)
-        return tuple(results)  # type: ignore[return-value]
+        return in_order(ctx, found)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:

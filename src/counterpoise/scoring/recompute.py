@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from counterpoise.scoring.one_pass import FIELDS, Results, walk
+from counterpoise.scoring.one_pass import Results, in_order, walk
 from counterpoise.scoring.tiles import Head, blocks, statistics_dtype
 
 BACKWARD_TILE = {"cpu": (2048, 2048)}
@@ -42,10 +42,7 @@ class Recompute(torch.autograd.Function):
             hidden, weight, bias, targets, found["log_normaliser"], anchor_hidden, found.get("anchor_log_normaliser")
         )
         ctx.dtype, ctx.softcap, ctx.scale, ctx.anchor_head = dtype, head.softcap, head.scale, anchor_head
-        results = [found.get(name) for name in FIELDS]
-        ctx.mark_non_differentiable(*[r for r in results[1:3] if r is not None])
-        ctx.set_materialize_grads(False)
-        return tuple(results)  # type: ignore[return-value]
+        return in_order(ctx, found)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
