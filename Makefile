@@ -28,12 +28,12 @@ test: $(STAMP) ## run the whole test suite, as CI does
 	@$(BIN)/python -m pytest -q $(ARGS)
 
 lint: $(STAMP) ## check style and types
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 format: $(STAMP) ## format the code and mend what ruff can mend
-	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff check --no-cache --fix-only --quiet .
 	@$(BIN)/ruff format .
 
 bench: $(STAMP) ## time and memory of the LM head, against full logits and TRL's fused head

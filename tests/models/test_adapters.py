@@ -4,7 +4,6 @@ import pytest
 import torch
 import transformers as tf
 from pydantic import ValidationError
-from tiny_models import tiny_llama_config
 
 from counterpoise.errors import UserError
 from counterpoise.models import (
@@ -16,6 +15,7 @@ from counterpoise.models import (
     verify_head,
 )
 from counterpoise.models.adapters import KINDS
+from tiny_models import tiny_llama_config
 
 IDS = torch.arange(3, 11)[None]
 

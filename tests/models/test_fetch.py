@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_models import CHAT, byte_alphabet, write_model
 
 from counterpoise.errors import UserError
 from counterpoise.models import cache, fetch
 from counterpoise.models.aliases import ALIASES, Alias
+from tiny_models import CHAT, byte_alphabet, write_model
 
 
 def build_wheel(folder: Path, content: Path) -> Path:

@@ -3,11 +3,11 @@
 import pytest
 import torch
 import transformers as tf
-from tiny_models import tiny_llama_config
 
 from counterpoise.errors import UserError
 from counterpoise.models import AdapterConfig, apply_adapter, final_hidden, find_head, verify_head
 from counterpoise.scoring import score_tokens
+from tiny_models import tiny_llama_config
 
 SMALL = {
     "vocab_size": 97,
