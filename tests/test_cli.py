@@ -112,7 +112,7 @@ def test_the_trained_adapter_loads_again(run, config, tmp_path):
         ({"data": "broken.jsonl"}, "broken.jsonl, line 2: not valid JSON"),
         ({"data": "silent.jsonl"}, "silent.jsonl, line 1"),
         ({"model": "smollm"}, "smollm"),
-        ({"model": "bert"}, "expected a causal language model"),
+        ({"model": "bert"}, "an encoder is trained with model.task: token-classification"),
         (
             {"training": {"learning_rate": 1e30, "batch_size": 2, "warmup_share": 0}},
             "samples in the batch: rows.jsonl:",
@@ -178,7 +178,18 @@ def test_ctrl_c_and_our_own_errors(run, monkeypatch):
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["demo"], ["train"], ["doctor"], ["models", "list"], ["models", "fetch"], ["data", "show"], ["data", "check"]],
+    [
+        [],
+        ["demo"],
+        ["train"],
+        ["doctor"],
+        ["models", "list"],
+        ["models", "fetch"],
+        ["data", "show"],
+        ["data", "check"],
+        ["merge"],
+        ["export"],
+    ],
 )
 def test_help_has_an_example_everywhere(run, words):
     code, out, _ = run(*words, "--help")
@@ -208,3 +219,34 @@ def test_doctor(run):
     code, out, _ = run("doctor", "--json")
     assert code in (0, 1)
     assert {"name", "status", "detail"} <= set(json.loads(out)[0])
+
+
+def test_merge_and_export(run, llama_folder, tmp_path):
+    from counterpoise.models.adapters import AdapterConfig
+    from counterpoise.models.load import load_model
+    from counterpoise.models.save import save_model
+    from tiny_bpe import merging_tokenizer
+
+    merging_tokenizer().save_pretrained(llama_folder)
+    loaded = load_model(llama_folder, dtype="float32", adapter=AdapterConfig(rank=2))
+    adapter = save_model(loaded.model, loaded.tokenizer, tmp_path / "adapter")
+    code, out, err = run("merge", adapter, "--out", "merged")
+    assert (code, out) == (0, "merged model: merged (float32)\n"), err
+    code, _, err = run("merge", "merged", "--out", "again")
+    assert code == 2
+    assert "there is nothing to merge" in one_sentence(err)
+    code, _, err = run("merge", adapter, "--out", "again", "--dtype", "int8")
+    assert code == 2
+    assert "expected auto, float32 or bfloat16" in one_sentence(err)
+
+    code, out, err = run("export", "merged", "--gguf", "tiny.gguf", "--type", "q8_0")
+    assert code == 0, err
+    assert out.startswith("tiny.gguf: 39 tensors, q8_0, ")
+    assert "4 matrices are F16" in out
+    assert (tmp_path / "tiny.gguf").is_file()
+    code, _, err = run("export", adapter, "--gguf", "other.gguf")
+    assert code == 2
+    assert "merge it first" in one_sentence(err)
+    code, _, err = run("export", "merged", "--gguf", "other.gguf", "--type", "q2")
+    assert code == 2
+    assert "GGUF type is 'q2'; expected f32, f16, bf16, q8_0" in one_sentence(err)

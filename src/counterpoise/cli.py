@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from counterpoise import __version__
-from counterpoise.errors import UserError
+from counterpoise.errors import Stopped, UserError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the data loader forks; the tokenizers library warns of that
 os.environ.setdefault("TRL_TELEMETRY", "0")
@@ -94,6 +94,18 @@ def demo(
     typer.echo(f"\nreport: {folder / 'report.html'}\nnumbers: {folder / 'results.json'}")
 
 
+def _show_keys(wanted: bool) -> None:
+    if not wanted:
+        return
+    from counterpoise.training.config_file import keys
+
+    table = Table("key", "default", "meaning", box=None, pad_edge=False)
+    for row in keys():
+        table.add_row(*row)
+    out().print(table)
+    raise typer.Exit
+
+
 @app.command(
     epilog="Example: counterpoise train run.yaml objective=dft training.learning_rate=3e-4 output.folder=runs/dft"
 )
@@ -102,6 +114,10 @@ def train(
     overrides: Annotated[list[str] | None, typer.Argument(help="section.key=value, over what the file says.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Drop unreadable records and count them.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete an earlier run in the same folder.")] = False,
+    show_keys: Annotated[
+        bool, typer.Option("--keys", is_eager=True, callback=_show_keys, help="List all keys of a run config and stop.")
+    ] = False,
+    max_checkpoints: Annotated[int | None, typer.Option(min=1, help="Keep so many checkpoints.")] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -111,13 +127,47 @@ def train(
     from counterpoise.training.config_file import load_run_config
 
     changes = [*(overrides or []), *(["data.skip_bad=true"] if skip_bad else [])]
+    if max_checkpoints is not None:
+        changes.append(f"training.max_checkpoints={max_checkpoints}")
     resolved = load_run_config(config, changes)
     outcome = run(resolved, data_dir=data_dir, overwrite=overwrite, show_progress=not quiet)
+    if not outcome:  # one of several processes, and not the one that tells
+        return
     if as_json:
         _print_json(outcome)
         return
     _print_run(outcome)
     typer.echo(f"run folder: {resolved.output.folder}")
+
+
+@app.command(epilog="Example: counterpoise merge runs/first/model --out merged")
+def merge(
+    adapter: Annotated[Path, typer.Argument(help="The adapter's folder, such as <run>/model.")],
+    folder: Annotated[Path, typer.Option("--out", help="Where the merged model goes; new or empty.")],
+    dtype: Annotated[str, typer.Option(help="Of the weights: auto (the base model's), float32 or bfloat16.")] = "auto",
+) -> None:
+    """Write an adapter into its base model's weights: the result is a plain model, in safetensors."""
+    from counterpoise.models.merge import merge as merge_adapter
+
+    merged = merge_adapter(adapter, folder, dtype=dtype)  # type: ignore[arg-type]  # it says what dtypes there are
+    typer.echo(f"merged model: {merged.folder} ({merged.dtype})")
+    if merged.note:
+        typer.echo(f"note: {merged.note}")
+
+
+@app.command(epilog="Example: counterpoise export merged --gguf merged.Q8_0.gguf --type q8_0")
+def export(
+    model: Annotated[str, typer.Argument(help="Short name, hub id, folder or .gguf file of a whole model.")],
+    gguf: Annotated[Path, typer.Option("--gguf", help="The file to write.")],
+    quantization: Annotated[str, typer.Option("--type", help="Of the matrices: f32, f16, bf16 or q8_0.")] = "bf16",
+) -> None:
+    """Write a Llama or Qwen model as one GGUF file, for llama.cpp and the programs built on it."""
+    from counterpoise.models.export import export_gguf
+
+    written = export_gguf(model, gguf, quantization=quantization)  # type: ignore[arg-type]  # it says which there are
+    typer.echo(f"{written.path}: {written.tensors} tensors, {written.quantization}, {written.size / 1e6:,.1f} MB")
+    if written.wider:
+        typer.echo(f"note: {len(written.wider)} matrices are F16, since their rows do not fill blocks of 32")
 
 
 @app.command(epilog="Example: counterpoise doctor --network")
@@ -283,6 +333,9 @@ def main() -> None:
             raise
         print(f"counterpoise: {error}", file=sys.stderr)
         sys.exit(2)
+    except Stopped as stopped:
+        print(f"counterpoise: {stopped}", file=sys.stderr)
+        sys.exit(128 + stopped.signal_number)
     except Exception as error:
         if debug:
             raise

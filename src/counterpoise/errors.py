@@ -1,11 +1,20 @@
-"""The one error that is the user's to mend.
+"""The errors whose message is all that a user needs: no traceback is printed for them.
 
-The command line prints its message as a single sentence and ends with exit code 2; every other exception is ours.
+The command line prints the message as a single sentence and ends with exit code 2 (128 + the signal's number where a
+signal stopped the run); every other exception is ours.
 """
 
 
 class UserError(ValueError):
     """Something the user gave is wrong. The message says what, where, and what would be right."""
+
+
+class Stopped(RuntimeError):  # noqa: N818 - nothing went wrong
+    """A signal ended a run in good order: what was done is saved, and the message says how to go on."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
 
 
 def nearest(name: str, choices: "list[str] | tuple[str, ...]") -> str:

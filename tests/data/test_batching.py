@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterpoise.data.batching import collate, length_grouped_order, supervised_counts
+from counterpoise.data.batching import collate, length_grouped_order
 from counterpoise.data.encoded import Encoded
 
 PAD = 99
@@ -25,7 +25,7 @@ def test_a_batch_worked_by_hand() -> None:
     assert batch["targets"].tolist() == [[-100, 3, 4, -100], [6, -100, -100, -100]]
     assert batch["samples"].tolist() == [[-1, 0, 0, -1], [1, -1, -1, -1]]
     assert batch["num_samples"].item() == 2
-    assert supervised_counts(items) == [2, 1]  # the 5 has nothing to be predicted from
+    assert [item.num_targets for item in items] == [2, 1]  # the 5 has nothing to be predicted from
     left = collate(items, PAD, padding_side="left")
     assert left["input_ids"].tolist() == [[1, 2, 3, 4], [PAD, PAD, 5, 6]]
     assert left["targets"].tolist() == [[-100, 3, 4, -100], [-100, -100, 6, -100]]
@@ -46,7 +46,7 @@ def test_every_sample_comes_back_out_of_the_batch(items: list[Encoded], side: st
         expected = [i if s else -100 for i, s in zip(item.input_ids[1:], item.supervised[1:], strict=True)]
         assert batch["targets"][row][real].tolist() == [*expected, -100]
     is_target = batch["targets"] != -100
-    assert is_target.sum(1).tolist() == supervised_counts(items)
+    assert is_target.sum(1).tolist() == [item.num_targets for item in items]
     rows = torch.arange(len(items))[:, None].expand_as(is_target)
     assert torch.equal(batch["samples"], torch.where(is_target, rows, -1))
     compacted = batch["samples"][is_target]

@@ -18,6 +18,7 @@ from counterpoise.data.encoded import Encoded, EncodingReport
 from counterpoise.data.example import Example, Message, Role
 from counterpoise.data.rendering import Renderer, encode_all
 from counterpoise.errors import UserError
+from tiny_families import EOS, PAD, family_tokenizer
 
 SPECIAL = [
     "<s>",
@@ -399,6 +400,83 @@ def test_the_report_counts_and_warns() -> None:
     assert "None of the 2 tokens is supervised" in EncodingReport.of([Encoded([1, 2], [False] * 2)]).warnings()[0]
     assert "All 2 tokens are supervised" in EncodingReport.of([Encoded([1, 2], [True] * 2)]).warnings()[0]
     assert EncodingReport.of([]).supervised_share == 0
+
+
+def two_sided(**options: Any) -> Renderer:
+    return Renderer(family_tokenizer("t5"), architecture="encoder-decoder", decoder_start_token_id=PAD, **options)
+
+
+def test_an_encoder_reads_the_prompt_and_its_decoder_learns_the_answer() -> None:
+    render = two_sided()
+    example = conversation("Which process?", "glia", "And GFAP?", "astrocyte", system="Be brief.")
+    encoded = render.encode(example)
+    tokenizer = render.tokenizer
+    assert decoded(tokenizer, list(encoded.encoder_ids)) == "Be brief.\nWhich process?\nglia\nAnd GFAP?<|im_end|>"
+    assert encoded.encoder_ids == tokenizer("Be brief.\nWhich process?\nglia\nAnd GFAP?")["input_ids"]
+    assert encoded.input_ids == [PAD, *tokenizer("astrocyte", add_special_tokens=False)["input_ids"], EOS]
+    assert encoded.supervised == [False] + [True] * 10
+    assert encoded.num_targets == 10
+    assert render.prompt_ids(example.messages[:4]) == encoded.encoder_ids
+    assert (encoded.source, encoded.id, encoded.truncated) == (example.source, example.id, "")
+
+
+def test_the_last_learned_answer_is_the_decoders() -> None:
+    example = conversation("Which process?", "glia", "And GFAP?", ("astrocyte", False))
+    encoded = two_sided().encode(example)
+    assert spans(family_tokenizer("t5"), encoded) == ["glia<|im_end|>"]
+    assert decoded(family_tokenizer("t5"), list(encoded.encoder_ids)) == "Which process?<|im_end|>"
+    with pytest.raises(UserError, match=r"^rows.jsonl:1: no token is supervised"):
+        two_sided().encode(conversation("Hi", ("Hello", False)))
+
+
+def test_an_encoder_with_a_chat_template_reads_what_it_writes() -> None:
+    encoded = two_sided(chat_template=CHATML).encode(conversation("Which process?", "glia"))
+    text = two_sided(chat_template=CHATML).prompt_ids([Message("user", "Which process?")])
+    assert encoded.encoder_ids == text
+    assert decoded(family_tokenizer("t5"), text).endswith("assistant\n")
+    assert spans(family_tokenizer("t5"), encoded) == ["glia<|im_end|>"]
+
+
+def test_a_tokenizer_that_begins_texts_with_the_start_of_the_decoder() -> None:
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = family_tokenizer("t5")
+    both = [("<|endoftext|>", PAD), ("<|im_end|>", EOS)]
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing("<|endoftext|> $A <|im_end|>", special_tokens=both)
+    render = Renderer(tokenizer, architecture="encoder-decoder", decoder_start_token_id=PAD)
+    encoded = render.encode(conversation("Which process?", "glia"))
+    assert encoded.input_ids.count(PAD) == 1
+    assert spans(tokenizer, encoded) == ["glia<|im_end|>"]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "cut"),
+    [("Which?", "glia", ""), ("Which?", LONG, "answer"), (LONG, "glia", "prompt"), (LONG, LONG, "both")],
+)
+def test_truncation_of_two_sides(question: str, answer: str, cut: str) -> None:
+    whole, encoded = (two_sided(max_length=n).encode(conversation(question, answer)) for n in (None, 40))
+    assert encoded.truncated == cut
+    assert encoded.input_ids == whole.input_ids[:40]
+    assert encoded.supervised == whole.supervised[:40]
+    assert encoded.encoder_ids == whole.encoder_ids[-40:]  # its end, and so its eos
+    if cut:
+        longest = max(len(whole.input_ids), len(whole.encoder_ids))
+        with pytest.raises(UserError, match=f"is {longest} tokens long; max_length is 40"):
+            two_sided(max_length=40, truncation="error").encode(conversation(question, answer))
+
+
+def test_the_report_counts_what_an_encoder_reads() -> None:
+    encoded = encode_all([conversation("Which process?", "glia"), conversation("Hi", "no")], two_sided())
+    report = encoded.report
+    assert report.tokens == sum(len(item.encoder_ids) + len(item.input_ids) for item in encoded.items)
+    assert report.supervised_tokens == len("glia") + len("no") + 2
+    assert report.longest == len("Which process?") + 1
+    assert report.warnings() == []
+
+
+def test_a_decoder_needs_its_start() -> None:
+    with pytest.raises(UserError, match="decoder_start_token_id is missing"):
+        Renderer(family_tokenizer("t5"), architecture="encoder-decoder")
 
 
 def test_the_default_models_own_tokenizer() -> None:

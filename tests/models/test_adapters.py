@@ -15,6 +15,7 @@ from counterpoise.models import (
     verify_head,
 )
 from counterpoise.models.adapters import KINDS
+from counterpoise.models.adapters.config import OPTIONS
 from tiny_models import tiny_llama_config
 
 IDS = torch.arange(3, 11)[None]
@@ -27,13 +28,19 @@ def trained(model) -> set[str]:
 class TestConfig:
     def test_every_kind_has_its_function(self):
         kinds = AdapterConfig.model_json_schema()["properties"]["kind"]["enum"]
-        assert set(kinds) == set(KINDS)
+        assert set(kinds) == set(KINDS) == set(OPTIONS)
 
     @pytest.mark.parametrize(
         ("options", "words"),
         [
             ({"rnak": 8}, "rnak"),
-            ({"kind": "dora"}, "lora"),
+            ({"kind": "dorra"}, "'dora'"),
+            (
+                {"kind": "ia3", "layers": 2},
+                "layers has no effect with kind: ia3; .* kind: full or lora or dora or qlora",
+            ),
+            ({"virtual_tokens": 8}, "virtual_tokens has no effect with kind: lora; .* kind: p-tuning or prompt-tuning"),
+            ({"kind": "prompt-tuning", "encoder_hidden": 8}, "encoder_hidden has no effect .* kind: p-tuning"),
             ({"rank": 0}, "greater than or equal to 1"),
             ({"layers": 0}, "greater than or equal to 1"),
             ({"dropout": 1.0}, "less than 1"),
@@ -46,9 +53,9 @@ class TestConfig:
         with pytest.raises(ValidationError, match=words):
             AdapterConfig(**options)
 
-    @pytest.mark.parametrize("kind", ["full", "lora"])
+    @pytest.mark.parametrize("kind", list(KINDS))
     def test_a_written_config_can_be_read_again(self, kind):
-        config = AdapterConfig(kind=kind, layers=2)
+        config = AdapterConfig(kind=kind, **({"layers": 2} if "layers" in OPTIONS[kind] else {}))
         assert AdapterConfig(**config.model_dump()) == config
 
 
@@ -137,7 +144,7 @@ class TestLora:
         [
             (["q_porj"], "no linear layer 'q_porj' .did you mean 'q_proj'"),
             (["q_proj", "wq"], "no linear layer 'wq'"),
-            (["lm_head"], "lm_head is the LM head"),
+            (["lm_head"], "lm_head is the LM head.* choose adapter.kind: full"),
             (["embed_tokens"], "no linear layer 'embed_tokens'"),
         ],
     )

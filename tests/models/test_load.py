@@ -1,6 +1,7 @@
 """Loading: precision, pad token, adapters, and every model that must be refused."""
 
 import json
+from typing import ClassVar
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from counterpoise.models import (
     save_model,
 )
 from counterpoise.models.load import choose_dtype
+from tiny_families import write_family
 from tiny_models import SPECIAL, tiny_llama_config, tiny_tokenizer, write_model
 
 IDS = torch.arange(3, 11)[None]
@@ -132,32 +134,95 @@ class TestTokenizer:
             load_model(folder)
 
 
+class TestAttention:
+    @pytest.mark.parametrize(("family", "kernel"), [("llama", "sdpa"), ("gemma2", "eager"), ("t5", "sdpa")])
+    def test_the_automatic_choice(self, family, kernel, tmp_path):
+        loaded = load_model(write_family(family, tmp_path), dtype="float32", device="cpu")
+        assert loaded.model.config._attn_implementation == kernel
+        assert loaded.architecture == ("encoder-decoder" if family == "t5" else "causal")
+
+    def test_what_is_asked_for_is_taken(self, llama_folder):
+        assert load_model(llama_folder, attention="eager").model.config._attn_implementation == "eager"
+
+    def test_sdpa_cannot_cap_attention_scores(self, tmp_path):
+        folder = write_family("gemma2", tmp_path, attn_logit_softcapping=40.0)
+        with pytest.raises(UserError, match=r"attention is sdpa, which cannot cap .* \(at 40\); expected auto, eager"):
+            load_model(folder, attention="sdpa")
+        folder = write_family("gemma2", tmp_path / "uncapped", attn_logit_softcapping=None)
+        assert load_model(folder).architecture == "causal"
+
+    def test_an_unknown_kernel(self, llama_folder):
+        with pytest.raises(UserError, match="the model cannot be loaded"):
+            load_model(llama_folder, attention="no-such-kernel")
+
+
+class TestFourBits:
+    SIZES: ClassVar = {
+        "llama": {"hidden_size": 64, "intermediate_size": 64, "head_dim": 16},
+        "t5": {"d_model": 64, "d_kv": 16, "d_ff": 128},
+    }
+
+    @pytest.mark.parametrize("family", ["llama", "t5"])
+    def test_the_body_is_quantised_and_the_head_is_not(self, family, tmp_path):
+        pytest.importorskip("bitsandbytes")
+        folder = write_family(family, tmp_path, **self.SIZES[family])
+        loaded = load_model(folder, dtype="float32", device="cpu", quantization="nf4")
+        quantised = [m for m in loaded.model.modules() if type(m).__name__ == "Linear4bit"]
+        assert len(quantised) >= 14
+        assert {m.weight.dtype for m in quantised} == {torch.uint8}
+        assert {m.weight.quant_type for m in quantised} == {"nf4"}
+        assert all(m.weight.quant_state.nested for m in quantised)  # double quantisation
+        assert loaded.head.weight.dtype == torch.float32
+        inputs = {"input_ids": IDS} | ({"encoder_input_ids": IDS} if family == "t5" else {})
+        whole = load_model(folder, dtype="float32", device="cpu").model
+        mine, exact = (final_hidden(model, **inputs) for model in (loaded.model, whole))
+        difference = ((mine - exact).norm() / exact.norm()).item()
+        assert 1e-3 < difference < 0.7  # four bits a weight, in random networks, which average nothing out
+
+    def test_an_adapter_of_kind_qlora_implies_it(self, tmp_path):
+        pytest.importorskip("bitsandbytes")
+        folder = write_family("llama", tmp_path, **self.SIZES["llama"])
+        loaded = load_model(folder, dtype="float32", device="cpu", adapter=AdapterConfig(kind="qlora", rank=4))
+        assert any(type(m).__name__ == "Linear4bit" for m in loaded.model.get_base_model().modules())
+        assert not loaded.head.trainable
+        with torch.no_grad():
+            evaluated = final_hidden(loaded.model, input_ids=IDS)
+        trained = final_hidden(loaded.model.train(), input_ids=IDS)
+        torch.testing.assert_close(trained, evaluated)  # evaluation neither rounds the weights nor breaks training
+        trained.square().sum().backward()
+        parameters = [p for p in loaded.model.parameters() if p.requires_grad]
+        assert {p.dtype for p in parameters} == {torch.float32}
+        moved = [n for n, p in loaded.model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0]
+        assert all(any(f"layers.{i}.self_attn.q_proj.lora_B" in name for name in moved) for i in (0, 1))
+
+    def test_without_bitsandbytes(self, llama_folder, monkeypatch):
+        monkeypatch.setattr(tf.utils, "is_bitsandbytes_available", lambda: False)
+        with pytest.raises(UserError, match=r'pip install "counterpoise\[quantize\]"'):
+            load_model(llama_folder, quantization="nf4")
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("model", "words"),
         [
-            (lambda: tf.BertModel(tf.BertConfig(**BERT)), "BertModel has no causal LM head"),
-            (lambda: tf.BertForMaskedLM(tf.BertConfig(**BERT)), "BertForMaskedLM has no causal LM head"),
+            (lambda: tf.BertModel(tf.BertConfig(**BERT)), "BertModel has no .* model.task: token-classification"),
+            (lambda: tf.BertForMaskedLM(tf.BertConfig(**BERT)), "BertForMaskedLM has no .* model.task: token-class"),
             (
                 lambda: tf.LlamaForSequenceClassification(tiny_llama_config()),
-                "LlamaForSequenceClassification has no causal LM head",
+                "LlamaForSequenceClassification has no language-model head that writes text; expected a causal",
             ),
-            (lambda: tf.LlamaModel(tiny_llama_config()), "LlamaModel has no causal LM head"),
             (
-                lambda: tf.T5ForConditionalGeneration(
-                    tf.T5Config(vocab_size=272, d_model=32, d_kv=8, d_ff=48, num_layers=1, num_heads=4)
-                ),
-                "T5ForConditionalGeneration is an encoder-decoder",
+                lambda: tf.LlamaModel(tiny_llama_config()),
+                "LlamaModel has no language-model head that writes text; expected a causal language model",
             ),
         ],
-        ids=["bert", "masked", "classifier", "body", "t5"],
+        ids=["bert", "masked", "classifier", "body"],
     )
-    def test_a_model_that_is_no_causal_language_model(self, model, words, tmp_path):
+    def test_a_model_that_writes_no_text(self, model, words, tmp_path):
         folder = write_model(model(), tmp_path / "m")
         with pytest.raises(UserError, match=words) as caught:
             load_model(folder)
         assert str(folder) in str(caught.value)
-        assert "expected a causal language model" in str(caught.value)
 
     def test_a_missing_lm_head(self, llama_folder):
         from safetensors.torch import load_file, save_file
@@ -242,7 +307,7 @@ class TestDefaults:
         with torch.no_grad():
             vectors = tf.AutoModel.from_pretrained(found.path)(IDS).last_hidden_state
         assert vectors.shape == (1, 8, 384)
-        with pytest.raises(UserError, match="minilm: BertModel has no causal LM head"):
+        with pytest.raises(UserError, match="minilm: BertModel has no language-model head"):
             load_model("minilm")
 
     def test_it_is_whole(self, loaded):

@@ -12,9 +12,8 @@ from counterpoise.data.batching import collate
 from counterpoise.errors import UserError
 from counterpoise.training.checkpoints import newest_complete
 from counterpoise.training.config import TrainingConfig
-from counterpoise.training.fit import fit, micro_batches
+from counterpoise.training.fit import fit
 from counterpoise.training.scored_model import ScoredModel
-from counterpoise.training.trainer import EpochOrder
 
 
 def config(**changes):
@@ -53,14 +52,14 @@ def test_the_reference_is_the_model_before_training(llama_folder, name, kind):
     before = load_tiny(llama_folder)
     items = encode(loaded, 3)
     batch = collate(items, loaded.tokenizer.pad_token_id)
-    inputs = batch["input_ids"], batch["attention_mask"], batch["targets"]
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "targets")}
     scored = ScoredModel(loaded.model, objectives.get(name).needs)
-    plain = ScoredModel(before.model)(*inputs)["log_probs"]
+    plain = ScoredModel(before.model)(**inputs)["log_probs"]
     with torch.no_grad():
         for parameter in loaded.model.parameters():
             if parameter.requires_grad:
                 parameter.add_(0.05 * torch.randn_like(parameter))
-    found = scored(*inputs)
+    found = scored(**inputs)
     assert not torch.allclose(found["log_probs"], plain, atol=1e-3)
     if name == "asft":
         assert (found["reference_kl"] > 0).all()
@@ -112,10 +111,6 @@ def test_every_objective_sees_the_same_samples_in_the_same_order(llama_folder, t
         fit(loaded, encode(loaded, 11), objectives.get(name), config(epochs=2), tmp_path / name, show_progress=False)
         seen.append([(r["tokens"], r["input_tokens"], r["samples"]) for r in rows(tmp_path / name)])
     assert seen[0] == seen[1]
-    order = EpochOrder([5, 9, 2, 7], 2, seed=0, group_by_length=True)
-    first = list(order)
-    order.set_epoch(1)
-    assert sorted(first) == sorted(order) == [0, 1, 2, 3]
 
 
 class Wreck(TrainerCallback):
@@ -150,14 +145,6 @@ def test_nothing_to_train(llama_folder, tmp_path):
     loaded.model.requires_grad_(False)
     with pytest.raises(UserError, match="no trained parameters"):
         fit(loaded, items, objectives.get("sft"), config(), tmp_path / "b")
-
-
-def test_micro_batches():
-    assert micro_batches(config(batch_size=16), 1) == (16, 1)
-    assert micro_batches(config(batch_size=16, micro_batch_size=4), 1) == (4, 4)
-    assert micro_batches(config(batch_size=16, micro_batch_size=4), 2) == (4, 2)
-    with pytest.raises(UserError, match="multiple of the 3 processes"):
-        micro_batches(config(batch_size=16), 3)
 
 
 def test_progress_goes_to_standard_error_only(llama_folder, tmp_path, capsys, monkeypatch):

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from counterpoise.data.batching import collate, length_grouped_order, supervised_counts
+    from counterpoise.data.batching import collate, length_grouped_order
     from counterpoise.data.encoded import Encoded, EncodedSet, EncodingReport
     from counterpoise.data.example import Example, Message
     from counterpoise.data.formats import FORMATS, RecordError, detect, to_example
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from counterpoise.data.rendering import Renderer, encode_all
 
 _HOMES = {
-    "batching": ("collate", "length_grouped_order", "supervised_counts"),
+    "batching": ("collate", "length_grouped_order"),
     "encoded": ("Encoded", "EncodedSet", "EncodingReport"),
     "example": ("Example", "Message"),
     "formats": ("FORMATS", "RecordError", "detect", "to_example"),
@@ -49,7 +49,6 @@ __all__ = [
     "iter_examples",
     "length_grouped_order",
     "read_examples",
-    "supervised_counts",
     "to_example",
 ]
 

@@ -28,6 +28,9 @@ def collate(items: Sequence[Encoded], pad_token_id: int, padding_side: str = "ri
         samples: [R, T] int64, the row r where there is a target, -1 elsewhere.
         num_samples: int64 scalar, R.
 
+        For encoder-decoders all of that is the decoder's, and encoder_input_ids and encoder_attention_mask [R, S] are
+        what the encoder reads.
+
     Raises:
         ValueError: no items, or padding_side neither "right" nor "left".
     """
@@ -48,13 +51,20 @@ def collate(items: Sequence[Encoded], pad_token_id: int, padding_side: str = "ri
         supervised = torch.tensor(item.supervised[1:], dtype=torch.bool)
         targets[row, start : end - 1] = ids[1:].where(supervised, -100)
     rows = torch.arange(shape[0])[:, None]
-    return {
+    batch = {
         "input_ids": input_ids,
         "attention_mask": attention_mask,
         "targets": targets,
         "samples": rows.where(targets != -100, -1),
         "num_samples": torch.tensor(shape[0]),
     }
+    if items[0].encoder_ids:
+        width = max(len(item.encoder_ids) for item in items)
+        fill = [[*item.encoder_ids, *[pad_token_id] * (width - len(item.encoder_ids))] for item in items]
+        batch["encoder_input_ids"] = torch.tensor(fill, dtype=torch.int64)
+        lengths = torch.tensor([len(item.encoder_ids) for item in items])
+        batch["encoder_attention_mask"] = (torch.arange(width) < lengths[:, None]).long()
+    return batch
 
 
 def length_grouped_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[int]:
@@ -80,8 +90,3 @@ def length_grouped_order(lengths: Sequence[int], batch_size: int, seed: int, epo
         batches += [group[i : i + batch_size] for i in range(0, len(group), batch_size)]
     order = [i for batch in random.permutation(len(batches)) for i in batches[batch]]
     return order + shuffled[full:]
-
-
-def supervised_counts(items: Sequence[Encoded]) -> list[int]:
-    """Return the number of targets of each sample, as `collate` makes them."""
-    return [item.num_targets for item in items]

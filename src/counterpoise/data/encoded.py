@@ -16,6 +16,8 @@ Truncated = Literal["", "answer", "prompt", "both"]
 class Encoded:
     """One sample: ``input_ids`` and ``supervised`` have one entry a token.
 
+    For a causal model ``input_ids`` are prompt and answer and ``encoder_ids`` is empty. For an encoder-decoder the
+    encoder reads ``encoder_ids``, and ``input_ids`` are the decoder's: its start token (not supervised) and the answer.
     ``source`` and ``id`` are the example's; ``truncated`` says which part lost tokens to ``max_length``.
     """
 
@@ -24,6 +26,7 @@ class Encoded:
     source: str = ""
     id: str = ""
     truncated: Truncated = ""
+    encoder_ids: Sequence[int] = ()
 
     @property
     def num_targets(self) -> int:
@@ -33,7 +36,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class EncodingReport:
-    """Counts over a set of samples; ``longest`` is in tokens."""
+    """Counts over a set of samples, an encoder's tokens included; ``longest`` is the longest sequence, in tokens."""
 
     samples: int
     tokens: int
@@ -47,11 +50,11 @@ class EncodingReport:
         """Count over ``items``."""
         return cls(
             samples=len(items),
-            tokens=sum(len(item.input_ids) for item in items),
+            tokens=sum(len(item.input_ids) + len(item.encoder_ids) for item in items),
             supervised_tokens=sum(sum(item.supervised) for item in items),
             truncated_answers=sum(item.truncated in ("answer", "both") for item in items),
             truncated_prompts=sum(item.truncated in ("prompt", "both") for item in items),
-            longest=max((len(item.input_ids) for item in items), default=0),
+            longest=max((max(len(item.input_ids), len(item.encoder_ids)) for item in items), default=0),
         )
 
     @property

@@ -14,6 +14,10 @@ the template has no end-of-turn token, the end-of-sequence token is added after 
 A template that rewrites earlier turns as the conversation goes on (some drop earlier reasoning) has no such boundary:
 then its own `{% generation %}` marks are used if it has them, and `UserError` is raised if not. Nothing is guessed.
 
+For an encoder-decoder (``architecture="encoder-decoder"``) the encoder reads the conversation up to the last learned
+answer, and the decoder learns that answer: ``encoded.encoder_ids`` and ``encoded.input_ids``. Earlier answers are
+context, and are not learned.
+
 How a tokenizer that puts a blank before every text is dealt with: `data.segments`. What ``max_length`` cuts:
 `data.truncation`.
 """
@@ -22,9 +26,9 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from counterpoise.data.encoded import Encoded, EncodedSet, EncodingReport
+from counterpoise.data.encoded import Encoded, EncodedSet, EncodingReport, Truncated
 from counterpoise.data.example import Example, Message
 from counterpoise.data.segments import Segments
 from counterpoise.data.truncation import truncate
@@ -39,16 +43,22 @@ PLAIN = (
 """The format of tokenizers without a chat template: each turn and a newline; an answer ends with eos. A bos token comes
 first if the tokenizer adds one to its texts."""
 
+TURNS = "{% for message in messages %}{{ message['content'] }}{% if not loop.last %}{{ '\\n' }}{% endif %}{% endfor %}"
+"""The same for an encoder: the turns on a line each, to which the tokenizer adds the special tokens that it adds to any
+text (T5's adds its eos)."""
+
 
 class Renderer:
     """Renders and tokenises conversations for one tokenizer.
 
     Args:
         tokenizer: a transformers tokenizer.
-        max_length: longest sample in tokens (at least 8); None for no limit.
+        max_length: longest sample in tokens (at least 8), for an encoder-decoder each of its sides; None for no limit.
         truncation: "answer-end" (see `data.truncation`), or "error": a longer sample raises `UserError`.
         chat_template: None (the tokenizer's own, or "plain" if it has none), "plain", the text of a Jinja template,
             or the path of a file that ends in .jinja.
+        architecture: "causal", or "encoder-decoder".
+        decoder_start_token_id: what an encoder-decoder's decoder reads first; its config.json names it.
     """
 
     def __init__(
@@ -58,19 +68,30 @@ class Renderer:
         max_length: int | None = None,
         truncation: str = "answer-end",
         chat_template: str | Path | None = None,
+        architecture: Literal["causal", "encoder-decoder"] = "causal",
+        decoder_start_token_id: int | None = None,
     ) -> None:
         if truncation not in TRUNCATIONS:
             hint = nearest(truncation, TRUNCATIONS)
             raise UserError(f"truncation {truncation!r} is unknown{hint}; expected {' or '.join(TRUNCATIONS)}")
         if max_length is not None and max_length < 8:
             raise UserError(f"max_length is {max_length}; expected at least 8 tokens")
+        if architecture == "encoder-decoder" and decoder_start_token_id is None:
+            raise UserError("decoder_start_token_id is missing; an encoder-decoder model's config.json names it")
         self.tokenizer, self.max_length, self.truncation = tokenizer, max_length, truncation
+        self.architecture, self._start = architecture, decoder_start_token_id
         self._segments = Segments(tokenizer)
         self.chat_template = self._template(chat_template)
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of a conversation up to an answer, as the model sees them when it is asked to generate it."""
-        return self._segments.first(self._text(messages, prompt=True))
+        """Token ids of a conversation up to an answer, as the model sees them when it is asked to generate it.
+
+        For an encoder-decoder they are what its encoder reads.
+        """
+        text = self._text(messages, prompt=True)
+        if self.architecture == "encoder-decoder" and self.chat_template == TURNS:
+            return list(self.tokenizer(text, verbose=False)["input_ids"])
+        return self._segments.first(text)
 
     def encode(self, example: Example) -> Encoded:
         """Render, tokenise and mask one example, and cut it to ``max_length``.
@@ -79,16 +100,44 @@ class Renderer:
         mask, where no token is supervised, and where a sample is too long under ``truncation="error"``.
         """
         try:
+            if self.architecture == "encoder-decoder":
+                return self._encode_two_sides(example)
             ids, supervised = self._encode(example.messages)
             if not any(supervised[1:]):
                 raise UserError("no token is supervised once it is rendered; expected an assistant turn with text")
-            limit = self.max_length or len(ids)
-            if self.truncation == "error" and len(ids) > limit:
-                raise UserError(f"is {len(ids):,} tokens long; max_length is {limit:,}")
+            limit = self._limit(len(ids))
             ids, supervised, truncated = truncate(ids, supervised, limit, self.tokenizer.bos_token_id)
         except UserError as error:
             raise UserError(f"{example.source}: {error}") from None
         return Encoded(ids, supervised, example.source, example.id, truncated)
+
+    def _limit(self, longest: int) -> int:
+        """The length to cut to, for a sample whose longest sequence has so many tokens."""
+        limit = self.max_length or longest
+        if self.truncation == "error" and longest > limit:
+            raise UserError(f"is {longest:,} tokens long; max_length is {limit:,}")
+        return limit
+
+    def _encode_two_sides(self, example: Example) -> Encoded:
+        number = max((i for i, message in enumerate(example.messages) if message.is_learned), default=None)
+        if number is None:
+            raise UserError("no token is supervised once it is rendered; expected an assistant turn with text")
+        prompt = self.prompt_ids(example.messages[:number])
+        answer = list(self.tokenizer(text_target=example.messages[number].content, verbose=False)["input_ids"])
+        if answer[:1] == [self._start]:  # a tokenizer that begins every text with the token that starts the decoder
+            answer = answer[1:]
+        if answer[-1:] != [self._eos()]:
+            answer = [*answer, self._eos()]
+        ids = [self._start, *answer]
+        limit = self._limit(max(len(prompt), len(ids)))
+        cut: Truncated = ""
+        if len(ids) > limit or len(prompt) > limit:
+            cut = "answer" if len(prompt) <= limit else "prompt" if len(ids) <= limit else "both"
+        bos = prompt[:1] if len(prompt) > limit and prompt[:1] == [self.tokenizer.bos_token_id] else []
+        # The end of a prompt stays: what is asked usually stands there, and eos does.
+        kept = bos + prompt[max(0, len(prompt) - limit + len(bos)) :]
+        supervised = [False] + [True] * (len(ids) - 1)
+        return Encoded(ids[:limit], supervised[:limit], example.source, example.id, cut, kept)
 
     def _encode(self, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
         whole = self._text(messages)
@@ -174,6 +223,8 @@ class Renderer:
             template: str = self.tokenizer.get_chat_template()
             return template
         if given is None or str(given) == "plain":
+            if self.architecture == "encoder-decoder":
+                return TURNS
             return ("{{ bos_token }}" if self._segments.adds_bos else "") + PLAIN
         if str(given).endswith(".jinja"):
             path = Path(given).expanduser()

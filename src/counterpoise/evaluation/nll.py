@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from counterpoise.data.batching import collate
 from counterpoise.data.encoded import Encoded
-from counterpoise.models.head import final_hidden, find_head
+from counterpoise.models.head import find_head
+from counterpoise.models.hidden import final_hidden
 from counterpoise.scoring import score_tokens, supervised_rows
 
 
@@ -45,8 +46,9 @@ def sequence_nll(model: Any, items: Sequence[Encoded], padding: int, *, rows: in
     for first in range(0, len(order), rows):
         chosen = order[first : first + rows]
         batch = {name: value.to(device) for name, value in collate([items[i] for i in chosen], padding).items()}
-        hidden = final_hidden(model, input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
-        kept, targets, samples = supervised_rows(hidden, batch["targets"], batch["samples"])
+        labels = batch.pop("targets"), batch.pop("samples")
+        batch.pop("num_samples")
+        kept, targets, samples = supervised_rows(final_hidden(model, **batch), *labels)
         assert samples is not None
         nll = -score_tokens(kept, find_head(model), targets).log_probs.double()
         place = samples.cpu().numpy()

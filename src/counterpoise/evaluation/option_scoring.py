@@ -22,7 +22,10 @@ from counterpoise.data.encoded import Encoded
 from counterpoise.data.example import Example, Message
 from counterpoise.data.rendering import Renderer
 from counterpoise.errors import UserError
-from counterpoise.models.head import body_of, compute_context, find_head
+from counterpoise.evaluation.nll import sequence_nll
+from counterpoise.models.head import find_head
+from counterpoise.models.hidden import base_of, body_of, compute_context
+from counterpoise.models.virtual import virtual_tokens
 from counterpoise.scoring import token_log_probs
 
 Question = tuple[str, Sequence[str]]
@@ -54,7 +57,8 @@ def score_options(
     """Score the options of each question.
 
     Args:
-        model: a causal language model, PEFT-wrapped or not; put in evaluation mode.
+        model: a language model, PEFT-wrapped or not; put in evaluation mode. Encoder-decoders and adapters made of
+            virtual tokens are scored option by option, since their questions' keys and values cannot be shared here.
         renderer: the renderer that training used.
         questions: prompts with their options; a question may have any number of options.
         rows: questions a batch.
@@ -63,10 +67,12 @@ def score_options(
     model.eval()
     order = sorted(range(len(questions)), key=lambda i: len(questions[i][0]))
     results: dict[int, OptionScores] = {}
+    share = not base_of(model).config.is_encoder_decoder and virtual_tokens(model) is None
     for first in range(0, len(order), rows):
         batch = order[first : first + rows]
         encoded = [[_encode(renderer, questions[i][0], option) for option in questions[i][1]] for i in batch]
-        for i, scores in zip(batch, _score_batch(model, renderer, encoded), strict=True):
+        scored = _score_batch(model, renderer, encoded) if share else _score_each(model, renderer, encoded)
+        for i, scores in zip(batch, scored, strict=True):
             results[i] = scores
         if on_progress is not None:
             on_progress(min(first + rows, len(order)))
@@ -75,6 +81,14 @@ def score_options(
 
 def _encode(renderer: Renderer, prompt: str, option: str) -> Encoded:
     return renderer.encode(Example((Message("user", prompt), Message("assistant", option)), source=prompt[:60]))
+
+
+def _score_each(model: Any, renderer: Renderer, encoded: list[list[Encoded]]) -> list[OptionScores]:
+    """Read question and option anew for each option."""
+    nll = sequence_nll(model, [option for options in encoded for option in options], renderer.tokenizer.pad_token_id)
+    ends = np.cumsum([len(options) for options in encoded])[:-1]
+    pairs = zip(np.split(-nll.total, ends), np.split(nll.tokens, ends), strict=True)
+    return [OptionScores(total, tokens) for total, tokens in pairs]
 
 
 def _score_batch(model: Any, renderer: Renderer, encoded: list[list[Encoded]]) -> list[OptionScores]:

@@ -19,10 +19,16 @@ if TYPE_CHECKING:
         AdapterConfig as AdapterConfig,
     )
     from counterpoise.models.adapters import (
+        MemoryEstimate as MemoryEstimate,
+    )
+    from counterpoise.models.adapters import (
         ParameterCounts as ParameterCounts,
     )
     from counterpoise.models.adapters import (
         apply_adapter as apply_adapter,
+    )
+    from counterpoise.models.adapters import (
+        memory_bytes as memory_bytes,
     )
     from counterpoise.models.adapters import (
         parameter_counts as parameter_counts,
@@ -36,13 +42,15 @@ if TYPE_CHECKING:
     from counterpoise.models.fetch import ResolvedModel as ResolvedModel
     from counterpoise.models.fetch import resolve as resolve
     from counterpoise.models.head import LMHead as LMHead
-    from counterpoise.models.head import compute_context as compute_context
-    from counterpoise.models.head import final_hidden as final_hidden
     from counterpoise.models.head import find_head as find_head
     from counterpoise.models.head import verify_head as verify_head
+    from counterpoise.models.hidden import compute_context as compute_context
+    from counterpoise.models.hidden import final_hidden as final_hidden
     from counterpoise.models.load import LoadedModel as LoadedModel
     from counterpoise.models.load import load_model as load_model
     from counterpoise.models.load import load_tokenizer as load_tokenizer
+    from counterpoise.models.packed_attention import enable_packed_attention as enable_packed_attention
+    from counterpoise.models.packing import verify_packing as verify_packing
     from counterpoise.models.save import save_model as save_model
 
 _HOME = {
@@ -51,20 +59,24 @@ _HOME = {
     "Alias": "aliases",
     "LMHead": "head",
     "LoadedModel": "load",
+    "MemoryEstimate": "adapters",
     "ParameterCounts": "adapters",
     "ResolvedModel": "fetch",
     "apply_adapter": "adapters",
-    "compute_context": "head",
-    "final_hidden": "head",
+    "compute_context": "hidden",
+    "enable_packed_attention": "packed_attention",
+    "final_hidden": "hidden",
     "find_alias": "aliases",
     "find_head": "head",
     "load_model": "load",
     "load_tokenizer": "load",
+    "memory_bytes": "adapters",
     "parameter_counts": "adapters",
     "reference_mode": "adapters",
     "resolve": "fetch",
     "save_model": "save",
     "verify_head": "head",
+    "verify_packing": "packing",
 }
 __all__ = sorted(_HOME)
 

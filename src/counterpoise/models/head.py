@@ -1,18 +1,17 @@
-"""The LM head of a model and the hidden states that go into it, so that scoring never needs the logits.
+"""The LM head of a model, read and checked, so that scoring never needs the logits.
 
     head = find_head(model)                                  # weight, bias, softcap, scale
-    hidden = final_hidden(model, input_ids=ids)              # [R, T, H]
+    hidden = final_hidden(model, input_ids=ids)              # [R, T, H]; see models.hidden
     scoring.score_tokens(hidden[rows, positions], head, targets)
     verify_head(model)                                       # done by load_model: UserError if the two do not agree
 
-Families differ in what lies between hidden states and logits: Gemma caps them, Cohere multiplies, Granite divides, Phi
-and GPT-J add a bias. `find_head` reads what it knows from the config; `verify_head` compares with the model's own
-logits, so that what it does not know is refused instead of making every confidence silently wrong.
+Families differ in what lies between hidden states and logits: Gemma caps them, Cohere and T5 multiply, Granite divides,
+Phi, GPT-J and BART add a bias. `find_head` reads what it knows from the config; `verify_head` compares with the model's
+own logits, so that what it does not know is refused instead of making every confidence silently wrong.
 """
 
 import contextlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from counterpoise.errors import UserError
+from counterpoise.models.hidden import base_of as base_of
+from counterpoise.models.hidden import body_of as body_of
+from counterpoise.models.hidden import compute_context as compute_context
+from counterpoise.models.hidden import final_hidden as final_hidden
+from counterpoise.models.hidden import model_name as model_name
 from counterpoise.scoring import Head
 
 _TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4}  # root mean square, relative; else 16 bits:
@@ -41,33 +45,15 @@ class LMHead(Head):
         return self.weight.requires_grad or (self.bias is not None and self.bias.requires_grad)
 
 
-def base_of(model: Any) -> Any:
-    """Return the transformers model inside a PEFT wrapper (whose LoRA layers stay active), or the model itself."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
-
-
-def body_of(model: nn.Module) -> Any:
-    """Return the decoder body: everything before the LM head."""
-    base = base_of(model)
-    body = base.get_decoder() if hasattr(base, "get_decoder") else None
-    return base.base_model if body is None or body is base else body
-
-
-def model_name(model: nn.Module) -> str:
-    """Return what to call this model in a message."""
-    base = base_of(model)
-    return getattr(base.config, "_name_or_path", "") or type(base).__name__
-
-
 def find_head(model: nn.Module) -> LMHead:
-    """Return the LM head of a causal language model, PEFT-wrapped or not.
+    """Return the LM head of a causal language model or an encoder-decoder, PEFT-wrapped or not.
 
     Raises UserError when there is none, or when an adapter sits on it, since the head's weight is then not all of it.
     """
     base, name = base_of(model), model_name(model)
     module = base.get_output_embeddings() if hasattr(base, "get_output_embeddings") else None
     if module is None:
-        raise UserError(f"{name}: {type(base).__name__} has no LM head; expected a causal language model.")
+        raise UserError(f"{name}: {type(base).__name__} has no LM head; expected a language model.")
     if type(module).__module__.startswith("peft."):
         raise UserError(
             f"{name}: an adapter sits on the LM head; leave the head out of the adapter's targets and of "
@@ -77,7 +63,16 @@ def find_head(model: nn.Module) -> LMHead:
     if not isinstance(module, nn.Linear) or not isinstance(weight, Tensor) or not weight.is_floating_point():
         raise UserError(f"{name}: its LM head is a {type(module).__name__}; expected a plain linear layer.")
     config = base.config.get_text_config()
-    return LMHead(weight=weight, bias=module.bias, softcap=_softcap(config), scale=_scale(config))
+    softcap = _softcap(getattr(config, "decoder", None) or config)  # T5Gemma has a config for each side
+    return LMHead(weight=weight, bias=_bias(base, module), softcap=softcap, scale=_scale(config))
+
+
+def _bias(base: Any, head: nn.Linear) -> Tensor | None:
+    """[V] or None. BART and its kin keep one in a buffer of the model's."""
+    constant = getattr(base, "final_logits_bias", None)
+    if constant is None:
+        return head.bias
+    return constant[0] if head.bias is None else constant[0] + head.bias
 
 
 def _softcap(config: Any) -> float | None:
@@ -89,35 +84,13 @@ def _softcap(config: Any) -> float | None:
 def _scale(config: Any) -> float:
     scale = float(getattr(config, "logit_scale", None) or 1.0)  # Cohere
     scale *= float(getattr(config, "lm_head_multiplier", None) or 1.0)  # Falcon-H1
+    scaled = getattr(config, "scale_decoder_outputs", False)  # T5, but not T5 1.1 (FLAN-T5, UL2)
+    scaled = scaled or (config.model_type in ("umt5", "switch_transformers") and config.tie_word_embeddings)
+    scale *= config.d_model**-0.5 if scaled else 1.0
     scaling = float(getattr(config, "logits_scaling", None) or 1.0)
     if "hyperclovax" in config.model_type:  # takes Granite's name for the opposite
         return scale * scaling
     return scale / scaling  # Granite
-
-
-def final_hidden(model: nn.Module, **inputs: Any) -> Tensor:
-    """Return [R, T, H]: the hidden states that the LM head reads, final norm included; no logits are made.
-
-    ``inputs`` go to the decoder body: ``input_ids`` [R, T], ``attention_mask``, ``position_ids`` ...; LoRA layers are
-    active and gradients flow. Runs in :func:`compute_context`.
-    """
-    inputs.setdefault("use_cache", False)
-    with compute_context(model):
-        return body_of(model)(**inputs)[0]
-
-
-def compute_context(model: nn.Module) -> AbstractContextManager[Any]:
-    """Autocast for a model whose trained weights are float32 and whose frozen ones are 16-bit; else nothing.
-
-    Call such a model inside this context (or the trainer's own autocast): its layers cannot be mixed otherwise.
-    LoRA weights do not count, since PEFT casts around them.
-    """
-    dtypes = {p.dtype for n, p in model.named_parameters() if p.is_floating_point() and ".lora_" not in n}
-    low = dtypes & {torch.bfloat16, torch.float16}
-    device = next(model.parameters()).device.type
-    if not low or len(dtypes) == 1 or torch.is_autocast_enabled(device):
-        return nullcontext()
-    return torch.autocast(device, dtype=low.pop())
 
 
 @torch.no_grad()
@@ -125,7 +98,7 @@ def verify_head(model: nn.Module, *, name: str | None = None) -> LMHead:
     """Return the LM head after checking it against the model's own logits on 2 x 8 random tokens.
 
     The hidden states are amplified on the way, so that a softcap shows even where logits are small. The same pass
-    shows whether the model is causal. Raises UserError that names the model when either is not so.
+    shows whether the model (or its decoder) is causal. Raises UserError that names the model when either is not so.
     """
     name = name or model_name(model)
     head = find_head(model)
@@ -133,10 +106,13 @@ def verify_head(model: nn.Module, *, name: str | None = None) -> LMHead:
     model.eval()
     try:
         ids = _two_rows(head.weight)
-        quiet = _project(model, head, final_hidden(model, input_ids=ids), softcap=False).abs().max().item()
+        inputs = {"input_ids": ids}
+        if base_of(model).config.is_encoder_decoder:
+            inputs["encoder_input_ids"] = ids[:1].expand(2, -1)
+        quiet = _project(model, head, final_hidden(model, **inputs), softcap=False).abs().max().item()
         with _amplified(body_of(model), _LOUD / max(quiet, 1e-12)), compute_context(model):
-            own = model(input_ids=ids, use_cache=False).logits
-            ours = _project(model, head, final_hidden(model, input_ids=ids))
+            own = _own_logits(model, **inputs)
+            ours = _project(model, head, final_hidden(model, **inputs))
     finally:
         model.train(was_training)
     tolerance = _TOLERANCE.get(own.dtype, _TOLERANCE_16_BIT)
@@ -150,9 +126,18 @@ def verify_head(model: nn.Module, *, name: str | None = None) -> LMHead:
     if not _relative(own[1, :-1], own[0, :-1]) <= tolerance:
         raise UserError(
             f"{name}: its predictions depend on later tokens, so it is an encoder ({type(base_of(model)).__name__}); "
-            "expected a causal language model."
+            "expected a causal language model or an encoder-decoder."
         )
     return head
+
+
+def _own_logits(model: nn.Module, input_ids: Tensor, encoder_input_ids: Tensor | None = None) -> Tensor:
+    """The logits of the model's own forward pass, those of virtual tokens left out."""
+    if encoder_input_ids is None:
+        logits = model(input_ids=input_ids, use_cache=False).logits
+    else:
+        logits = model(input_ids=encoder_input_ids, decoder_input_ids=input_ids, use_cache=False).logits
+    return logits[:, -input_ids.shape[1] :]
 
 
 def _two_rows(weight: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
     loaded = load_model("smollm2-135m")                                       # to evaluate
     loaded = load_model("smollm2-135m", adapter=AdapterConfig(kind="lora"))   # to train
-    loaded.model, loaded.tokenizer, loaded.head, loaded.resolved.detail
+    loaded.model, loaded.tokenizer, loaded.head, loaded.architecture, loaded.resolved.detail
 
 Only safetensors are opened, and no code that comes with a model runs unless ``trust_remote_code`` is typed.
 """
@@ -12,30 +12,42 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+)
 
 from counterpoise.errors import UserError
 from counterpoise.models.adapters import AdapterConfig, apply_adapter, quiet_peft
+from counterpoise.models.architecture import Architecture, attention_kernel, text_architecture
 from counterpoise.models.fetch import Progress, ResolvedModel, resolve
 from counterpoise.models.gguf import no_progress_bars
 from counterpoise.models.head import LMHead, find_head, verify_head
+from counterpoise.models.quantization import four_bit_config, keep_trainable
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
 
 DType = Literal["auto", "float32", "bfloat16"]
+Quantization = Literal["nf4"]
 
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A model in evaluation mode on its device, its tokenizer (which has a pad token) and its checked LM head.
 
-    Without an adapter all weights are frozen; to train them, ask for ``AdapterConfig(kind="full")``.
+    ``head`` is None for an encoder, whose classification or regression head is a part of the model.
+    Without an adapter all weights are frozen; to train them, ask for ``AdapterConfig(kind="full")``. An
+    encoder-decoder's ``model.config.decoder_start_token_id`` is what its decoder reads first.
     """
 
     model: Any
     tokenizer: Any
     resolved: ResolvedModel
-    head: LMHead
+    head: LMHead | None
+    architecture: Architecture = "causal"
 
 
 def load_model(
@@ -44,20 +56,26 @@ def load_model(
     dtype: DType = "auto",
     device: str | torch.device | None = None,
     adapter: AdapterConfig | None = None,
-    attention: str = "sdpa",
+    attention: str = "auto",
+    quantization: Quantization | None = None,
     trust_remote_code: bool = False,
     offline: bool = False,
     on_progress: Progress | None = None,
 ) -> LoadedModel:
-    """Load a causal language model by alias, hub id, folder (a model or a PEFT adapter) or GGUF file.
+    """Load a causal language model or an encoder-decoder by alias, hub id, folder (a model or a PEFT adapter) or GGUF.
 
     ``dtype`` is that of the frozen weights; "auto" is bfloat16 where the device computes in it (CUDA, CPUs with AVX-512
     BF16 or AMX), else float32. Trained weights are always float32. ``device`` None is CUDA where there is one.
-    ``attention`` is transformers' name of the kernel: sdpa, eager, flash_attention_2 ...
+    ``attention`` is "auto" (see :func:`~counterpoise.models.architecture.attention_kernel`) or transformers' name of
+    the kernel: sdpa, eager, flash_attention_2 ... ``quantization`` "nf4" keeps linear layers, but not the LM head, in 4
+    bits and computes in ``dtype`` (QLoRA, Dettmers et al. 2023, arXiv 2305.14314); an adapter of kind qlora implies it.
 
-    Raises UserError as :func:`resolve` does, and for pickled weights, a model without an LM head, an encoder or
-    encoder-decoder, weights that the files lack, and an LM head that :func:`verify_head` does not understand.
+    Raises UserError as :func:`resolve` does, and for pickled weights, an encoder or a model without an LM head, weights
+    that the files lack, an LM head that :func:`verify_head` does not understand, an attention kernel that computes
+    another model than this one, and quantisation without bitsandbytes.
     """
+    if adapter is not None and adapter.kind == "qlora":
+        quantization = "nf4"
     resolved = name if isinstance(name, ResolvedModel) else resolve(name, offline=offline, on_progress=on_progress)
     place = torch.device(device) if device is not None else _default_device()
     tokenizer = load_tokenizer(resolved, trust_remote_code=trust_remote_code, offline=offline)
@@ -67,7 +85,9 @@ def load_model(
         base = resolve(_base_name(resolved), offline=offline, on_progress=on_progress)
     else:
         base = resolved
-    model = _load_causal(base, choose_dtype(dtype, place), attention, trust_remote_code).to(place).eval()
+    model, architecture = _load_base(
+        base, choose_dtype(dtype, place), attention, trust_remote_code, quantization=quantization, place=place
+    )
     _agree(model, tokenizer, base)
     model.requires_grad_(False)
     verify_head(model, name=base.name)
@@ -78,7 +98,7 @@ def load_model(
             model = PeftModel.from_pretrained(model, str(resolved.path)).eval()
     elif adapter is not None:
         model = apply_adapter(model, adapter)
-    return LoadedModel(model, tokenizer, resolved, find_head(model))
+    return LoadedModel(model, tokenizer, resolved, find_head(model), architecture)
 
 
 def load_tokenizer(
@@ -131,23 +151,35 @@ def _default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _load_causal(resolved: ResolvedModel, dtype: torch.dtype, attention: str, trust: bool) -> Any:
+def _load_base(
+    resolved: ResolvedModel,
+    dtype: torch.dtype,
+    attention: str,
+    trust: bool,
+    *,
+    quantization: Quantization | None,
+    place: torch.device,
+) -> tuple[Any, Architecture]:
     name = resolved.name
     try:
         config = AutoConfig.from_pretrained(resolved.path, trust_remote_code=trust)
     except Exception as error:  # unknown architecture, broken JSON, code that was not trusted
         raise _cannot_load(resolved, "its config.json", error) from error
-    _require_causal(name, config)
+    architecture = text_architecture(name, config)
+    loader = AutoModelForCausalLM if architecture == "causal" else AutoModelForSeq2SeqLM
+    options: dict[str, Any] = {"attn_implementation": attention_kernel(name, config, attention)}
+    if quantization is not None:
+        options |= {"quantization_config": four_bit_config(dtype), "device_map": {"": place}}
     try:
         with no_progress_bars():
-            model, report = AutoModelForCausalLM.from_pretrained(
+            model, report = loader.from_pretrained(
                 resolved.path,
                 config=config,
                 dtype=dtype,
-                attn_implementation=attention,
                 trust_remote_code=trust,
                 use_safetensors=True,
                 output_loading_info=True,
+                **options,
             )
     except torch.OutOfMemoryError:
         raise
@@ -156,31 +188,17 @@ def _load_causal(resolved: ResolvedModel, dtype: torch.dtype, attention: str, tr
     if missing := sorted(report["missing_keys"]):
         raise UserError(
             f"{name}: its files lack {len(missing)} weights that {type(model).__name__} needs (first: {missing[0]}), "
-            "so it would predict at random; expected a causal language model with its LM head."
+            "so it would predict at random; expected a language model with its LM head."
         )
     model.name_or_path = resolved.portable_name  # PEFT writes it into adapters as the base model
-    return model
-
-
-def _require_causal(name: str, config: Any) -> None:
-    """Refuse encoders and encoder-decoders, many of which transformers would load with a random or a wrong head."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
-
-    classes = list(getattr(config, "architectures", None) or [])
-    shown = ", ".join(classes) or config.model_type
-    expected = "expected a causal language model, such as one whose config.json says ...ForCausalLM"
-    if config.is_encoder_decoder:
-        raise UserError(f"{name}: {shown} is an encoder-decoder model; {expected}.")
-    known = CAUSAL.get(config.model_type)
-    known_classes = {known} if isinstance(known, str) else set(known or ())
-    by_own_code = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
-    causal = by_own_code or bool(known_classes and (not classes or known_classes & set(classes)))
-    if not causal or getattr(config, "is_decoder", None) is False:
-        raise UserError(f"{name}: {shown} has no causal LM head; {expected}.")
+    if quantization is None:
+        return model.to(place).eval(), architecture
+    keep_trainable(model)
+    return model.eval(), architecture
 
 
 def _agree(model: Any, tokenizer: Any, resolved: ResolvedModel) -> None:
-    """Check that every token has an embedding, and tell the model which token pads."""
+    """Check that every token has an embedding; tell the model which token pads and which one a decoder begins with."""
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         raise UserError(
@@ -190,6 +208,13 @@ def _agree(model: Any, tokenizer: Any, resolved: ResolvedModel) -> None:
     for settings in (model.config, getattr(model, "generation_config", None)):
         if settings is not None and getattr(settings, "pad_token_id", None) is None:
             settings.pad_token_id = tokenizer.pad_token_id
+    if model.config.is_encoder_decoder and model.config.decoder_start_token_id is None:
+        start = model.generation_config.decoder_start_token_id
+        if start is None:
+            raise UserError(
+                f"{resolved.name}: its config.json has no decoder_start_token_id; T5's is the pad token's id."
+            )
+        model.config.decoder_start_token_id = start
 
 
 def _base_name(resolved: ResolvedModel) -> str:

@@ -22,6 +22,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from counterpoise.objectives.measures import means_of, sums_of
+
 EPS = 1e-8
 """Keeps a mean over no tokens, and a ratio of vanishing confidences, finite."""
 
@@ -63,8 +65,13 @@ class ObjectiveOutput:
     """[N] float, detached: ``w_t`` after floor and SFT share."""
     sample_weights: Tensor
     """[B] float, detached: ``s_b`` after SFT share; 0 for a sample without supervised tokens."""
-    metrics: dict[str, float]
-    """Plain floats: means over this call's tokens (or samples), and their counts."""
+    sums: Tensor
+    """[len(measures.SUMS)] float64, detached: what the metrics are made of; adds up over micro-batches and ranks."""
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """Plain floats: means over this call's tokens (or samples), and their counts. One transfer, when asked for."""
+        return means_of(self.sums.tolist())
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,8 @@ class Tokens:
     @cached_property
     def lengths(self) -> Tensor:
         """[B] int64: supervised tokens of each sample (``T_b``)."""
-        return torch.bincount(self.samples, minlength=self.num_samples)
+        # Not bincount, which makes a GPU wait to learn how long its result is.
+        return self.samples.new_zeros(self.num_samples).index_add_(0, self.samples, torch.ones_like(self.samples))
 
     @cached_property
     def ends(self) -> Tensor:
@@ -169,6 +177,7 @@ class Objective:
         *,
         num_samples: int | None = None,
         progress: float = 0.0,
+        check: bool = True,
         **extras: Tensor | None,
     ) -> ObjectiveOutput:
         """Weigh the supervised tokens of one micro-batch and return its share of the optimiser step's loss.
@@ -182,12 +191,14 @@ class Objective:
                 step. Default: those of this call.
             num_samples: B; default ``samples.max() + 1``.
             progress: share (0 to 1) of optimiser steps done, for scheduled options.
+            check: look at the numbers in ``log_probs`` and ``samples`` before using them, which makes a GPU wait. A
+                trainer that gives ``num_samples`` and looks at the loss of the whole step switches it off.
             extras: what :attr:`needs` names; see :data:`EXTRAS`.
 
         Raises:
             ValueError: shapes that do not fit, a NaN or infinite log-probability (names its sample), a missing extra.
         """
-        tokens = self._checked(log_probs, samples, num_samples, extras)
+        tokens = self._checked(log_probs, samples, num_samples, extras, check or num_samples is None)
         share = self.sft_share.at(progress) if isinstance(self.sft_share, Schedule) else float(self.sft_share)
 
         weights = self.weigh(tokens)
@@ -211,11 +222,16 @@ class Objective:
             loss=loss,
             token_weights=token_weights,
             sample_weights=sample_weights,
-            metrics=_metrics(tokens, token_weights, sample_weights, coefficients, weights.p_conf),
+            sums=sums_of(tokens, token_weights, sample_weights, coefficients, weights.p_conf),
         )
 
     def _checked(
-        self, log_probs: Tensor, samples: Tensor, num_samples: int | None, extras: Mapping[str, Tensor | None]
+        self,
+        log_probs: Tensor,
+        samples: Tensor,
+        num_samples: int | None,
+        extras: Mapping[str, Tensor | None],
+        look: bool,
     ) -> Tokens:
         if log_probs.dim() != 1 or samples.shape != log_probs.shape:
             raise ValueError(
@@ -235,7 +251,7 @@ class Objective:
                 raise ValueError(f"{key} must be [N] like log_probs {tuple(log_probs.shape)}; got {tuple(value.shape)}")
 
         count = 0
-        if samples.numel():
+        if look and samples.numel():
             wrong = ~log_probs.detach().isfinite()
             # One transfer for all checks: on a GPU each would otherwise stall the queue.
             not_finite, unsorted, first, last = torch.stack(
@@ -302,29 +318,3 @@ def check_number(
         if high != float("inf"):
             bounds = f"from {low:g} to {high:g}"
         raise ValueError(f"{owner}: {option} is {value!r}; expected a number {bounds}")
-
-
-def _metrics(
-    tokens: Tokens, token_weights: Tensor, sample_weights: Tensor, coefficients: Tensor, p_conf: Tensor | None
-) -> dict[str, float]:
-    """Means over tokens and samples, in one transfer. ``effective_share`` is Kish's effective number of tokens / N:
-    1 where all tokens pull alike, near 0 where a few carry the whole gradient."""
-    n, filled = tokens.samples.numel(), tokens.lengths > 0
-    if n == 0:
-        return {"tokens": 0.0, "samples": float(tokens.num_samples)}
-    pull = token_weights * coefficients[tokens.samples]
-    values = {
-        "nll": -tokens.log_probs.detach().mean(),
-        "confidence": tokens.confidence.mean(),
-        "token_weight": token_weights.mean(),
-        "sample_weight": sample_weights[filled].mean(),
-        "effective_share": pull.sum().square() / (n * pull.square().sum()).clamp(min=1e-30),
-    }
-    if p_conf is not None:
-        values["p_conf"] = p_conf[filled].mean()
-    numbers = torch.stack([value.double() if value.device.type != "mps" else value for value in values.values()])
-    return {
-        **dict(zip(values, numbers.tolist(), strict=True)),
-        "tokens": float(n),
-        "samples": float(tokens.num_samples),
-    }

@@ -57,6 +57,7 @@ def score_tokens(
     needs: Collection[str] = (),
     reference_hidden: Tensor | None = None,
     reference_head: Head | None = None,
+    check: bool = True,
 ) -> TokenScores:
     """Score N supervised tokens under an LM head.
 
@@ -68,11 +69,12 @@ def score_tokens(
         needs: any of ``entropy``, ``collision``, ``reference_kl``.
         reference_hidden: [N, H] hidden states of the frozen reference model, for ``reference_kl``.
         reference_head: its head; default ``head``, detached.
+        check: look whether all targets are in the vocabulary, which makes a GPU wait.
 
     Raises:
         ValueError: shapes that do not fit, or ``reference_kl`` without ``reference_hidden``.
     """
-    _check(hidden, head, targets)
+    _check(hidden, head, targets, look=check)
     wanted = frozenset(needs)
     if unknown := wanted - {"entropy", "collision", "reference_kl"}:
         raise ValueError(f"score_tokens cannot give {sorted(unknown)}; it gives entropy, collision and reference_kl")
@@ -187,7 +189,7 @@ def _detached(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.detach()
 
 
-def _check(hidden: Tensor, head: Head, targets: Tensor) -> None:
+def _check(hidden: Tensor, head: Head, targets: Tensor, look: bool) -> None:
     if hidden.dim() != 2 or head.weight.dim() != 2 or hidden.shape[1] != head.weight.shape[1]:
         raise ValueError(
             "hidden must be [N, H] and weight [V, H] with the same H; "
@@ -199,7 +201,7 @@ def _check(hidden: Tensor, head: Head, targets: Tensor) -> None:
         raise ValueError(f"bias must be [V], V = {head.weight.shape[0]}; got {tuple(head.bias.shape)}")
     if head.softcap is not None and head.softcap <= 0:
         raise ValueError(f"softcap is {head.softcap}; expected a number above 0, or None")
-    if targets.numel():
+    if look and targets.numel():
         low, high = torch.stack(torch.aminmax(targets)).tolist()
         if low < 0 or high >= head.weight.shape[0]:
             raise ValueError(

@@ -45,7 +45,7 @@ def model_card(config: RunConfig, outcome: dict[str, Any], made_with: dict[str, 
     objective = config.objective.build()
     return CARD.format(
         base=config.model.name,
-        library="peft" if config.adapter.kind == "lora" else "transformers",
+        library="transformers" if config.adapter.kind == "full" else "peft",
         objective_name=objective.name,
         title=f"{config.model.name.rpartition('/')[2]} after {objective.name}",
         source=config.data.source,

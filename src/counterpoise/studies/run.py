@@ -12,30 +12,24 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 import yaml
 
-from counterpoise.data.encoded import Encoded
-from counterpoise.data.reading import ReadResult, read_examples
-from counterpoise.data.rendering import Renderer, encode_all
 from counterpoise.errors import UserError
 from counterpoise.evaluation.results import Comparison, ResultRow, write_json
-from counterpoise.evaluation.tasks import Measurement, Measurements, run_task
-from counterpoise.models.adapters import parameter_counts
-from counterpoise.models.load import LoadedModel, load_model
-from counterpoise.models.save import save_model
+from counterpoise.models.adapters import memory_bytes, parameter_counts
+from counterpoise.models.load import LoadedModel
 from counterpoise.studies.card import model_card
+from counterpoise.studies.job import job_for
 from counterpoise.training.config import RunConfig
 from counterpoise.training.environment import environment, peak_memory_bytes
 from counterpoise.training.fit import FitResult, fit
+from counterpoise.training.ranks import is_main, main_first, wait, world_size
+from counterpoise.training.state import load_trained
 
-HELD_OUT = "held-out examples"
 PARTS = ("run.yaml", "metrics.jsonl", "timing.jsonl", "results.json", "environment.json", "model")
 """What a run writes to its folder, besides checkpoints."""
 
@@ -51,114 +45,78 @@ def train(
         overwrite: delete what an earlier run left in the folder, instead of going on with it.
         show_progress: tell on standard error what is happening.
 
+    Where ``accelerate launch`` started several processes, they train together, the main one evaluates, writes and
+    returns the results, and the others return an empty dictionary.
+
     Raises:
         UserError: whatever of the user's is wrong, in one sentence.
     """
 
     def say(text: str) -> None:
-        if show_progress:
+        if show_progress and is_main():
             print(text, file=sys.stderr, flush=True)
 
     folder = config.output.folder
-    finished = _open_folder(config, folder, overwrite)
+    with main_first():
+        finished = _open_folder(config, folder, overwrite and is_main())
     if finished is not None:
         say(f"{folder}: this run is finished; its results are shown again (--overwrite runs it anew)")
         return finished
 
-    read = _read(config, data_dir)
-    if read.dropped:
-        say(read.summary())
     objective = config.objective.build()
-    torch.manual_seed(config.training.seed)  # an adapter's first weights are random
-    loaded = load_model(
-        config.model.name,
-        dtype=config.training.precision,
-        adapter=config.adapter,
-        attention=config.model.attention,
-        trust_remote_code=config.model.trust_remote_code,
-        on_progress=say,
-    )
-    say(f"model: {loaded.resolved.detail}; {parameter_counts(loaded.model)}")
-    renderer = Renderer(
-        loaded.tokenizer,
-        max_length=config.data.max_length,
-        chat_template="plain" if config.data.template == "plain" else None,
-    )
-    encoded = encode_all(read.examples, renderer)
-    say(f"data: {encoded.report}")
-    for warning in encoded.report.warnings():
-        say(f"warning: {warning}")
-    training, held_out = split_held_out(encoded.items, config.data.held_out, config.training.seed)
+    job = job_for(config, data_dir, say)
+    job.read()
+    with main_first():
+        loaded = job.load()
+    say(f"model: {loaded.resolved.detail}; {parameter_counts(loaded.model)}; memory: {memory_bytes(loaded.model)}")
+    data = job.prepare(loaded)
     if objective.batch_statistics and config.training.micro_batch_size:
         say(
             f"note: {objective.name} weighs by a statistic of the micro-batch, so micro_batch_size changes its result; "
             "it is the one objective of which that is true"
         )
 
-    before = _measure(config, loaded, renderer, held_out)
+    before = job.measure(loaded, data) if is_main() else {}
     fitted = fit(
         loaded,
-        training,
+        data.training,
         objective,
         config.training,
         folder,
         label=objective.label(),
-        every=config.evaluation.every if held_out else None,
-        measure=lambda: _held_out_row(loaded, held_out),
+        every=config.evaluation.every,
+        held_out=data.held_out,
+        row_tokens=config.data.max_length,
+        scored=job.scored(loaded),
+        collate=job.collate,
         show_progress=show_progress,
     )
-    after = _measure(config, loaded, renderer, held_out)
+    if not is_main():
+        wait()
+        return {}
+    if fitted.trained is not None:  # the model that ranks shared is in pieces
+        loaded = job.load()
+        load_trained(job.scored(loaded), fitted.trained, folder)
+        loaded.model.eval()
+    after = job.measure(loaded, data)
     made_with = environment(
         seed=config.training.seed,
         model={"name": config.model.name, "source": loaded.resolved.source, "detail": loaded.resolved.detail},
         parameters=asdict(parameter_counts(loaded.model)),
-        data={
-            "source": config.data.source,
-            "fingerprint": read.fingerprint,
-            "examples": len(read.examples),
-            "dropped": len(read.dropped),
-            "report": asdict(encoded.report),
-            "held_out": len(held_out),
-        },
+        memory_estimate=asdict(memory_bytes(loaded.model)),
+        data=data.described,
         peak_memory_bytes=peak_memory_bytes(),
+        processes=world_size(),
     )
-    outcome = _outcome(config, loaded, objective.label(), before, after, fitted)
+    outcome = _outcome(config, loaded, objective.label(), before, after, job.floors(data), fitted)
     if config.output.save_model:
-        save_model(loaded.model, loaded.tokenizer, folder / "model")
+        job.save(loaded, folder / "model")
         (folder / "model" / "README.md").write_text(model_card(config, outcome, made_with), encoding="utf-8")
     write_json(folder / "environment.json", made_with)
     write_json(folder / "results.json", outcome)  # last: its presence says that the run is finished
+    wait()
     plain: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     return plain
-
-
-def split_held_out(items: Sequence[Encoded], share: float, seed: int) -> tuple[list[Encoded], list[Encoded]]:
-    """Return (training, held-out) items: a random ``share``, at least one item where it is above 0, in stable order.
-
-    Raises:
-        UserError: nothing would be left to train on.
-    """
-    count = 0 if share == 0 else max(1, round(share * len(items)))
-    if count >= len(items):
-        raise UserError(f"data.held_out keeps all {len(items)} examples; nothing is left to train on")
-    chosen = set(np.random.default_rng(seed).permutation(len(items))[:count].tolist())
-    return (
-        [item for i, item in enumerate(items) if i not in chosen],
-        [item for i, item in enumerate(items) if i in chosen],
-    )
-
-
-def _read(config: RunConfig, data_dir: str | Path | None) -> ReadResult:
-    data = config.data
-    return read_examples(
-        data.source,
-        format=data.format,
-        columns=data.columns,
-        skip_bad=data.skip_bad,
-        limit=data.limit,
-        split=data.split,
-        data_dir=data_dir,
-    )
 
 
 def _open_folder(config: RunConfig, folder: Path, overwrite: bool) -> dict[str, Any] | None:
@@ -203,43 +161,27 @@ def _first_change(old: Any, new: Any, where: str = "") -> str:
     return "" if old == new or (isinstance(new, list) and list(old or []) == new) else f"{where}: was {old}, is {new}"
 
 
-def _held_out_row(loaded: LoadedModel, held_out: Sequence[Encoded]) -> dict[str, float]:
-    found = _held_out(loaded, held_out)["NLL"].estimate()
-    return {"held_out_nll": found.value, "held_out_examples": float(found.n)}
-
-
-def _held_out(loaded: LoadedModel, held_out: Sequence[Encoded]) -> Measurements:
-    from counterpoise.evaluation.nll import sequence_nll
-
-    found = sequence_nll(loaded.model, held_out, loaded.tokenizer.pad_token_id)
-    return {"NLL": Measurement(HELD_OUT, "NLL", found.total, found.tokens.astype(np.float64), False)}
-
-
-def _measure(
-    config: RunConfig, loaded: LoadedModel, renderer: Renderer, held_out: Sequence[Encoded]
-) -> dict[str, Measurements]:
-    found = {HELD_OUT: _held_out(loaded, held_out)} if held_out else {}
-    for task in config.evaluation.tasks:
-        found[task] = run_task(task, loaded.model, renderer, split=config.evaluation.split)
-    return found
-
-
 def _outcome(
     config: RunConfig,
     loaded: LoadedModel,
     label: str,
-    before: dict[str, Measurements],
-    after: dict[str, Measurements],
+    before: dict[str, dict[str, Any]],
+    after: dict[str, dict[str, Any]],
+    floors: dict[str, dict[str, dict[str, float]]],
     fitted: FitResult,
 ) -> dict[str, Any]:
-    def rows(found: dict[str, Measurements], objective: str, adapter: str) -> list[ResultRow]:
+    def rows(found: dict[str, dict[str, Any]], objective: str, adapter: str) -> list[ResultRow]:
         identity = {
             "model": config.model.name,
             "objective": objective,
             "adapter": adapter,
             "seed": config.training.seed,
         }
-        return [ResultRow.of(m.task, m.metric, m.estimate(), **identity) for ms in found.values() for m in ms.values()]
+        return [
+            ResultRow.of(m.task, m.metric, m.estimate(), floors=floors.get(task, {}).get(m.metric, {}), **identity)
+            for task, measured in found.items()
+            for m in measured.values()
+        ]
 
     changes = [
         Comparison.of(m.task, m.metric, "after", "before", m.difference(before[task][m.metric]))
@@ -249,6 +191,6 @@ def _outcome(
     return {
         "rows": rows(before, "none", "none") + rows(after, label, config.adapter.kind),
         "comparisons": changes,
-        "training": asdict(fitted),
+        "training": {k: v for k, v in asdict(replace(fitted, trained=None)).items() if k != "trained"},
         "parameters": asdict(parameter_counts(loaded.model)),
     }

@@ -45,7 +45,7 @@ def weigh_examples(
     model = ScoredModel(loaded.model, needs).eval()
     device = next(loaded.model.parameters()).device
     batch = {name: value.to(device) for name, value in collate(items, loaded.tokenizer.pad_token_id).items()}
-    scores = model(batch["input_ids"], batch["attention_mask"], batch["targets"])
+    scores = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], targets=batch["targets"])
     log_probs = scores.pop("log_probs")
     kept = batch["targets"].reshape(-1) != -100
     samples, targets = batch["samples"].reshape(-1)[kept], batch["targets"].reshape(-1)[kept]

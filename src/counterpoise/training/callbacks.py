@@ -11,7 +11,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from transformers import TrainerCallback
+from transformers import TrainerCallback, integrations
+
+from counterpoise.disk import writing
+from counterpoise.errors import UserError
+from counterpoise.training.checkpoints import advice
 
 LINE_EVERY = 15.0
 """Seconds between progress lines where there is no terminal to draw on."""
@@ -50,7 +54,7 @@ class HeldOut(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
         due = state.global_step % self.every == 0 or state.global_step == state.max_steps
         if due and logs and "loss" in logs:
-            found = self.measure()
+            found = self.measure()  # on every rank: they share the examples
             if state.is_world_process_zero:
                 append_line(self.metrics, {"step": state.global_step, **found})
 
@@ -114,6 +118,21 @@ class ProgressLine(TrainerCallback):
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:
-    """Append a row to a jsonl file, whole or not at all as far as the file system allows."""
-    with path.open("a", encoding="utf-8") as file:
+    """Append a row to a jsonl file of a run's folder.
+
+    Raises:
+        UserError: the disk is full, or the file may not be written to; says from where the run would go on.
+    """
+    with writing(path, advice(path.parent)), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
+
+
+def require_reporter(name: str) -> None:
+    """Raise UserError where ``training.report_to`` names a package that is not installed."""
+    packages = {
+        "tensorboard": integrations.is_tensorboard_available,
+        "wandb": integrations.is_wandb_available,
+        "trackio": integrations.is_trackio_available,
+    }
+    if name in packages and not packages[name]():
+        raise UserError(f"training.report_to is {name}, which is not installed; pip install {name}")

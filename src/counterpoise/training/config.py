@@ -28,7 +28,12 @@ def _word(key: str) -> BeforeValidator:
 
 class ModelConfig(Section):
     name: str = Field("smollm2-135m", description="alias, hub id, folder or .gguf file")
-    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    task: Literal["language-model", "token-classification", "sequence-classification", "regression"] = Field(
+        "language-model", description="what it learns: to write answers, or (encoders such as BERT) labels or numbers"
+    )
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
+        "auto", description="auto: sdpa; eager where the model caps its attention logits, which sdpa would ignore"
+    )
     trust_remote_code: bool = Field(False, description="run code that comes with the model; off unless you type it")
 
 
@@ -39,9 +44,27 @@ class DataConfig(Section):
     columns: dict[str, str] | None = Field(None, description="your column names, e.g. {prompt: question}")
     skip_bad: bool = Field(False, description="drop unreadable records and count them, instead of stopping")
     limit: int | None = Field(None, ge=1, description="use the first N examples")
+    streaming: bool = Field(
+        False, description="read while training instead of before, for data larger than memory; needs max_steps"
+    )
+    shuffle_buffer: int = Field(2000, ge=1, description="samples that are shuffled together when streaming")
     held_out: float = Field(0.0, ge=0.0, lt=1.0, description="share of examples kept from training to measure NLL on")
+    test: str | None = Field(None, description="file, catalogue name or hub id to measure on, instead of held_out")
+    labels: list[str] | None = Field(None, description="encoders: the labels, in order; default: those that occur")
+    negative: str | None = Field(
+        None,
+        description="sequence classification: the label that stands for nothing found, for micro F1 over the others",
+    )
     max_length: int = Field(1024, ge=8, description="longest sequence, in tokens")
     template: Literal["chat", "plain"] = Field("chat", description="the tokenizer's chat template, or plain text")
+
+    @model_validator(mode="after")
+    def _fits(self) -> DataConfig:
+        if self.test is not None and self.held_out:
+            raise ValueError("test and held_out both say what is measured on; keep one of them")
+        if self.streaming and self.held_out:
+            raise ValueError("held_out takes a share of the whole data set, which streaming does not see; set it to 0")
+        return self
 
 
 class ObjectiveConfig(BaseModel):
@@ -67,7 +90,13 @@ class TrainingConfig(Section):
     micro_batch_size: int | None = Field(
         None,
         ge=1,
-        description="samples a forward pass on one rank; default: batch_size over ranks. Leaves the loss as is",
+        description="samples (packed rows under packing: rows) a forward pass on one rank; default: batch_size over "
+        "ranks. Leaves the loss as is",
+    )
+    packing: Literal["none", "rows", "flat"] = Field(
+        "none",
+        description="none: a sample a row, padded; rows: samples packed into rows of data.max_length tokens; flat: all "
+        "samples of a micro-batch in one row, no padding. Same samples a step, same loss",
     )
     learning_rate: float = Field(1e-4, gt=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
@@ -78,19 +107,16 @@ class TrainingConfig(Section):
     precision: Literal["auto", "bfloat16", "float32"] = Field(
         "auto", description="compute precision; auto: bfloat16 where the processor has it. Master weights stay float32"
     )
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: bool = Field(False, description="compute activations twice instead of keeping them")
+    activation_offloading: bool = Field(False, description="keep activations in the host's memory, not the GPU's")
+    compile: bool = Field(False, description="torch.compile of each layer: faster after a minute or two of compiling")
     group_by_length: bool = Field(True, description="batches of like length: less padding, same samples an epoch")
     checkpoint_every: int | None = Field(100, ge=1, description="optimiser steps between checkpoints; null: none")
+    max_checkpoints: int = Field(2, ge=1, description="how many checkpoints are kept, the newest ones")
+    report_to: Literal["none", "tensorboard", "wandb", "trackio"] = Field(
+        "none", description="also send the metrics there, by transformers' own integration"
+    )
     seed: int = Field(0, ge=0)
-
-    @model_validator(mode="after")
-    def _fits(self) -> TrainingConfig:
-        if self.micro_batch_size and self.batch_size % self.micro_batch_size:
-            raise ValueError(
-                f"batch_size is {self.batch_size}, micro_batch_size {self.micro_batch_size}; "
-                "expected a batch_size that is a multiple of it"
-            )
-        return self
 
 
 class EvaluationConfig(Section):
@@ -116,6 +142,12 @@ class RunConfig(Section):
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     output: Annotated[OutputConfig, _word("folder")] = Field(default_factory=OutputConfig)
+
+    @model_validator(mode="after")
+    def _fits(self) -> RunConfig:
+        if self.data.streaming and self.training.max_steps is None:
+            raise ValueError("data.streaming does not know how long the data is; set training.max_steps")
+        return self
 
     def plain(self) -> dict[str, Any]:
         """Return the resolved config as plain data, in run order."""

@@ -159,3 +159,16 @@ def _description(root: type[BaseModel], location: Sequence[str]) -> str:
     if field is None or not field.description:
         return f"add {location[-1]}: to it"
     return f"expected the {field.description}"
+
+
+def keys(root: type[BaseModel] = RunConfig, prefix: str = "") -> list[tuple[str, str, str]]:
+    """Return (key, default, meaning) of every key of the run config, in run order."""
+    found = []
+    for name, info in root.model_fields.items():
+        section = info.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            found += keys(section, f"{prefix}{name}.")
+            continue
+        default = "required" if info.is_required() else str(info.get_default(call_default_factory=True))
+        found.append((prefix + name, default, info.description or ""))
+    return found

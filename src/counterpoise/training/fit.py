@@ -9,25 +9,42 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.utils.data import IterableDataset
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments
 
-from counterpoise.data.batching import collate
-from counterpoise.data.encoded import Encoded
-from counterpoise.errors import UserError
+from counterpoise.data.steps import Collate, StepCutter, StepOrder
+from counterpoise.errors import Stopped, UserError
+from counterpoise.models.layers import layers_of
 from counterpoise.models.load import LoadedModel, cpu_has_bfloat16
+from counterpoise.models.packed_attention import enable_packed_attention
+from counterpoise.models.packing import verify_packing
 from counterpoise.objectives import Objective
-from counterpoise.training.callbacks import HeldOut, MetricsLog, ProgressLine
-from counterpoise.training.checkpoints import cut_log, newest_complete, remove_incomplete, step_of
+from counterpoise.training.callbacks import HeldOut, MetricsLog, ProgressLine, require_reporter
+from counterpoise.training.checkpoints import (
+    cut_log,
+    newest_complete,
+    reading,
+    remove_incomplete,
+    require_readable,
+    step_of,
+)
+from counterpoise.training import zero
 from counterpoise.training.config import TrainingConfig
+from counterpoise.training.ranks import PATIENCE, is_main, under_deepspeed, wait
 from counterpoise.training.scored_model import ScoredModel
+from counterpoise.training.settings import require_same, settings_of
+from counterpoise.training.state import TRAINABLE, load_trained, trained_state
+from counterpoise.training.stopping import StopRequest, said_once
 from counterpoise.training.trainer import ObjectiveTrainer
 
 
@@ -43,102 +60,152 @@ class FitResult:
     tokens: int
     """Input tokens of this call, without padding."""
     samples: int
+    trained: dict[str, Tensor] | None = None
+    """Whole copies of the trained parameters where ranks shared them, so that the model itself is in pieces."""
 
 
 def fit(
     loaded: LoadedModel,
-    items: Sequence[Encoded],
+    items: Sequence[Any] | IterableDataset[Any],
     objective: Objective,
     config: TrainingConfig,
     folder: Path,
     *,
     label: str = "training",
     every: int | None = None,
-    measure: Callable[[], dict[str, float]] | None = None,
+    held_out: Sequence[Any] = (),
     callbacks: Sequence[TrainerCallback] = (),
+    row_tokens: int = 1024,
+    scored: nn.Module | None = None,
+    collate: Collate | None = None,
     show_progress: bool = True,
 ) -> FitResult:
     """Train ``loaded.model`` in place.
 
     Args:
         loaded: a model whose trained parameters require gradients (an adapter was applied).
-        items: encoded examples, each with a supervised token.
+        items: encoded examples, each with a supervised token; or a stream of whole steps (lists of them), see
+            `data.streaming`.
         objective: what each token and sample counts.
         config: batch sizes, rate, schedule, precision, seed.
         folder: where ``metrics.jsonl``, ``timing.jsonl`` and checkpoints go.
         label: what the progress line calls this run.
-        every, measure: call ``measure`` every so many steps and log what it returns.
+        every, held_out: log the NLL of ``held_out`` every so many steps.
         callbacks: more of transformers' callbacks.
+        row_tokens: tokens of a row under ``packing: rows``.
+        scored: the model wrapped so that its forward pass returns log-probabilities; default: a
+            :class:`ScoredModel`, for text to generate.
+        collate: makes padded batches for ``scored``.
 
     Raises:
-        UserError: nothing to train on or with, or a loss that is not finite.
+        UserError: nothing to train on or with, a loss that is not finite, a full disk.
+        Stopped: SIGTERM or Ctrl-C; the step in hand was finished and a checkpoint written.
     """
-    if not items:
+    if isinstance(items, Sequence) and not items:
         raise UserError("there are no examples to train on")
     if not any(p.requires_grad for p in loaded.model.parameters()):
-        raise UserError("the model has no trained parameters; choose adapter.kind: full or lora")
-    folder.mkdir(parents=True, exist_ok=True)
-    remove_incomplete(folder)
-    checkpoint = newest_complete(folder)
-    cut_log(folder / "metrics.jsonl", step_of(checkpoint))
-    cut_log(folder / "timing.jsonl", step_of(checkpoint))
+        raise UserError("the model has no trained parameters; choose an adapter.kind such as full or lora")
+    require_reporter(config.report_to)
+    checkpoint = _open(folder)
 
     torch.manual_seed(config.seed)
-    if config.gradient_checkpointing:
-        model = loaded.model  # transformers renamed the method on the way to version 6
-        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
-    scored = ScoredModel(loaded.model, objective.needs)
-    arguments = _arguments(config, len(items), folder, loaded.model)
+    _switch(loaded.model, config)
+    order = None
+    if isinstance(items, Sequence):
+        lengths = [len(item.input_ids) for item in items]
+        order = StepOrder(lengths, config.batch_size, config.seed, config.group_by_length)
+    elif config.max_steps is None:
+        raise UserError("training.max_steps is empty; expected a number, since a stream does not tell how long it is")
+    steps = config.max_steps or math.ceil(len(order or ()) * config.epochs)
+    settings = settings_of(config, objective, items, steps) | {"the optimiser's layout": zero.layout()}
+    model = ScoredModel(loaded.model, objective.needs) if scored is None else scored
+    if checkpoint is not None:
+        require_readable(checkpoint)
+        require_same(checkpoint, settings)
+        if step_of(checkpoint) >= steps:  # cut short after its last step: transformers would take one more
+            with reading(checkpoint / TRAINABLE):
+                state = load_file(checkpoint / TRAINABLE)
+            load_trained(model, state, checkpoint)
+            loaded.model.eval()
+            return _result(folder, step_of(checkpoint))
+    arguments = _arguments(config, steps, folder, loaded.model)
     listeners: list[Any] = [MetricsLog(folder), *callbacks]
-    if every is not None and measure is not None:
-        listeners.append(HeldOut(folder, every, measure))
     progress = ProgressLine(label) if show_progress else None
     if progress is not None:
         listeners.append(progress)
-    padding = loaded.tokenizer.pad_token_id
-    with warnings.catch_warnings():
+    with StopRequest() as stop, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*pin_memory.*")
         trainer = ObjectiveTrainer(
-            model=scored,
+            model=model,
             args=arguments,
-            train_dataset=list(items),
-            data_collator=lambda batch: collate_with_sources(batch, padding),
+            train_dataset=items,
             callbacks=listeners,
             objective=objective,
-            step_batch_size=config.batch_size,
-            group_by_length=config.group_by_length,
+            order=order,
+            cutter=StepCutter(
+                loaded.tokenizer.pad_token_id,
+                micro_batch_size=config.micro_batch_size,
+                packing=config.packing,
+                row_tokens=row_tokens,
+                rank=arguments.process_index,
+                world_size=arguments.world_size,
+                collate=collate,
+            ),
+            settings=settings,
+            max_checkpoints=config.max_checkpoints,
+            offload_activations=config.activation_offloading,
+            stop=stop,
         )
         for default in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(default)
+        if every is not None and held_out:
+            trainer.add_callback(HeldOut(folder, every, lambda: trainer.held_out_nll(held_out)))
         try:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         finally:
             if progress is not None:
                 progress.close()
             loaded.model.eval()
-    return _result(folder, step_of(checkpoint))
+        if trainer.stopped_by:
+            name = signal.Signals(trainer.stopped_by).name
+            raise said_once(
+                Stopped(
+                    f"stopped by {name} after step {trainer.state.global_step} of {steps}, whose checkpoint is in "
+                    f"{folder}; the same command goes on from there",
+                    trainer.stopped_by,
+                )
+            )
+        pieces = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+        trained = trained_state(trainer.model) if pieces else None
+        if trainer.is_deepspeed_enabled:
+            zero.forget()
+    wait()  # what the main process logged is read by all
+    return replace(_result(folder, step_of(checkpoint)), trained=trained)
 
 
-def collate_with_sources(batch: list[Encoded], padding: int) -> dict[str, Any]:
-    """Collate, and keep where each example came from, for messages."""
-    tensors: dict[str, Tensor] = collate(batch, padding)
-    return {**tensors, "sources": [item.source for item in batch]}
+def _open(folder: Path) -> Path | None:
+    """Clear away what a kill left half done and return the checkpoint to go on from."""
+    if is_main():
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_incomplete(folder)
+        for log in ("metrics.jsonl", "timing.jsonl"):
+            cut_log(folder / log, step_of(newest_complete(folder)))
+    wait()
+    return newest_complete(folder)
 
 
-def micro_batches(config: TrainingConfig, world_size: int) -> tuple[int, int]:
-    """Return (samples a forward pass on one rank, accumulation steps) for ``config.batch_size`` over all ranks."""
-    if config.batch_size % world_size:
-        raise UserError(
-            f"training.batch_size is {config.batch_size}; expected a multiple of the {world_size} processes"
-        )
-    each = config.batch_size // world_size
-    micro = min(config.micro_batch_size or each, each)
-    if each % micro:
-        raise UserError(
-            f"training.micro_batch_size is {micro}; expected a divisor of batch_size over processes, {each}"
-        )
-    return micro, each // micro
+def _switch(model: Any, config: TrainingConfig) -> None:
+    """Gradient checkpointing and compilation: neither changes what is computed."""
+    if config.packing != "none":
+        verify_packing(model)
+        if next(model.parameters()).device.type == "cpu" and not config.compile:
+            enable_packed_attention(model)
+    if config.gradient_checkpointing:  # transformers renamed the method on the way to version 6
+        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
+    if config.compile:
+        for layer in layers_of(model):
+            layer.compile(dynamic=True)
 
 
 def computes_in_bfloat16(precision: str, device: torch.device) -> bool:
@@ -150,7 +217,7 @@ def computes_in_bfloat16(precision: str, device: torch.device) -> bool:
     return device.type == "cpu" and cpu_has_bfloat16()
 
 
-def _arguments(config: TrainingConfig, count: int, folder: Path, model: Any) -> TrainingArguments:
+def _arguments(config: TrainingConfig, steps: int, folder: Path, model: Any) -> TrainingArguments:
     device = next(model.parameters()).device
     bfloat16 = computes_in_bfloat16(config.precision, device)
     plain: dict[str, Any] = {
@@ -164,8 +231,9 @@ def _arguments(config: TrainingConfig, count: int, folder: Path, model: Any) -> 
         "adam_beta2": config.betas[1],
         "max_grad_norm": config.max_grad_norm,
         "optim": "adamw_torch_fused" if device.type in ("cpu", "cuda") else "adamw_torch",
-        "bf16": bfloat16,
-        "use_cpu": device.type == "cpu",
+        "bf16": bfloat16 and not under_deepspeed(),
+        "use_cpu": device.type == "cpu" and not under_deepspeed(),
+        "ddp_backend": "gloo" if device.type == "cpu" and under_deepspeed() else None,
         "seed": config.seed,
         "data_seed": config.seed,
         "logging_steps": 1,
@@ -173,20 +241,23 @@ def _arguments(config: TrainingConfig, count: int, folder: Path, model: Any) -> 
         "logging_nan_inf_filter": False,
         "save_strategy": "steps" if config.checkpoint_every else "no",
         "save_steps": config.checkpoint_every or 500,
-        "save_total_limit": 2,
         "remove_unused_columns": False,
         "dataloader_drop_last": False,
         "dataloader_pin_memory": device.type == "cuda",
-        "report_to": "none",
+        "report_to": config.report_to,
+        "ddp_find_unused_parameters": False,
+        "ddp_timeout": int(PATIENCE.total_seconds()),
         "disable_tqdm": True,
         "log_level": "error",
     }
     arguments = TrainingArguments(**plain)
-    micro, accumulation = micro_batches(config, arguments.world_size)
-    arguments.per_device_train_batch_size = micro
-    arguments.gradient_accumulation_steps = accumulation
-    steps_an_epoch = math.ceil(count / config.batch_size)
-    steps = config.max_steps or math.ceil(steps_an_epoch * config.epochs)
+    if arguments.deepspeed_plugin is not None and bfloat16:
+        zero.autocast_in_bfloat16(arguments.deepspeed_plugin)
+    if config.batch_size < arguments.world_size:
+        raise UserError(
+            f"training.batch_size is {config.batch_size}; expected at least the number of processes, "
+            f"{arguments.world_size}, so that each has a sample"
+        )
     arguments.warmup_steps = round(config.warmup_share * steps)
     return arguments
 

@@ -13,15 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from counterpoise.models.head import final_hidden, find_head
-from counterpoise.scoring import score_tokens, supervised_rows
+from counterpoise.models.head import base_of, final_hidden, find_head
+from counterpoise.scoring import score_tokens
 
 
 class ScoredModel(nn.Module):
-    """A causal language model whose forward pass returns what objectives weigh.
+    """A language model, decoder-only or encoder-decoder, whose forward pass returns what objectives weigh.
 
     Args:
-        model: a causal language model, PEFT-wrapped or not.
+        model: a language model, PEFT-wrapped or not.
         needs: what the objective needs beyond log-probabilities (``Objective.needs``). For the reference's
             log-probabilities or KL, the reference is the model with its adapter off, or, without an adapter, a frozen
             copy made here, before training (frozen weights are shared, not copied).
@@ -44,23 +44,30 @@ class ScoredModel(nn.Module):
     def config(self) -> Any:
         return self.model.config
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    @property
+    def _no_split_modules(self) -> Any:
+        """The layers that FSDP shards one by one, as the model names them."""
+        return getattr(base_of(self.model), "_no_split_modules", None)
+
+    def forward(self, targets: Tensor, rows: Tensor | None = None, **body: Tensor) -> dict[str, Tensor]:
         """Score a batch.
 
         Args:
-            input_ids, attention_mask: [R, T] int64.
             targets: [R, T] int64, shifted: the token each position is to predict, -100 where not supervised.
+            rows: [N] int64, where the supervised positions lie in the flattened batch; found here if not given.
+            body: what `models.head.final_hidden` takes: input_ids [R, T], and a mask, positions, the encoder's side ...
 
         Returns:
             ``log_probs`` [N] float32, row by row, and each of ``needs``, [N].
         """
-        body = {"input_ids": input_ids, "attention_mask": attention_mask}
-        hidden, kept, _ = supervised_rows(final_hidden(self.model, **body), targets)
+        flat = targets.reshape(-1)
+        rows = (flat != -100).nonzero().squeeze(-1) if rows is None else rows
+        hidden, kept = self._rows(final_hidden(self.model, **body), rows), flat.index_select(0, rows)
         extras: dict[str, Tensor] = {}
         anchor_hidden = anchor_head = None
         if self._needs_reference:
             with torch.no_grad():
-                anchor_hidden, anchor_head = self._reference_rows(body, targets)
+                anchor_hidden, anchor_head = self._reference_rows(body, rows)
                 if "reference_log_probs" in self.needs:
                     extras["reference_log_probs"] = score_tokens(anchor_hidden, anchor_head, kept).log_probs
         scores = score_tokens(
@@ -70,15 +77,20 @@ class ScoredModel(nn.Module):
             needs=self.needs - {"reference_log_probs"},
             reference_hidden=anchor_hidden,
             reference_head=anchor_head,
+            check=False,
         )
         for name in ("entropy", "collision", "reference_kl"):
             if (value := getattr(scores, name)) is not None:
                 extras[name] = value
         return {"log_probs": scores.log_probs, **extras}
 
-    def _reference_rows(self, body: dict[str, Tensor], targets: Tensor) -> tuple[Tensor, Any]:
+    @staticmethod
+    def _rows(hidden: Tensor, rows: Tensor) -> Tensor:
+        return hidden.reshape(-1, hidden.shape[-1]).index_select(0, rows)
+
+    def _reference_rows(self, body: dict[str, Tensor], rows: Tensor) -> tuple[Tensor, Any]:
         if self._reference:
-            reference = self._reference[0].to(targets.device)
+            reference = self._reference[0].to(rows.device)
             hidden, head = final_hidden(reference, **body), find_head(reference)
         else:
             was_training = self.model.training
@@ -86,4 +98,4 @@ class ScoredModel(nn.Module):
             with self.model.disable_adapter():  # type: ignore[operator]
                 hidden, head = final_hidden(self.model, **body), find_head(self.model)
             self.model.train(was_training)
-        return supervised_rows(hidden, targets)[0], head
+        return self._rows(hidden, rows), head

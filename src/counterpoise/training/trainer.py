@@ -3,65 +3,64 @@
 What it changes, and why:
 
 - the loss is the objective's, over log-probabilities that never pass through logits;
-- the denominator is that of the whole optimiser step (samples or supervised tokens of all micro-batches on all ranks),
-  so the loss is scaled already and Trainer must not divide again (``loss_is_scaled_for_ga``);
-- batches of like length in an order that depends on the seed, the epoch and the lengths alone: every objective sees the
-  same samples at the same step;
-- a loss or gradient that is not finite stops the run before the step is taken;
-- checkpoints hold the trained parameters only, and count once they are whole (``COMPLETE``).
+- the data loader hands it one optimiser step at a time, and the micro-batches of a step are walked inside
+  ``training_step``: their number may differ from step to step (packing) and the loss is divided by what the whole step
+  holds on all ranks, so nothing is scaled afterwards (``loss_is_scaled_for_ga``);
+- numbers for the log and the check that they are finite travel from the device once a step, and a loss or gradient
+  that is not finite stops the run before the step is taken, on all ranks alike;
+- checkpoints hold whole tensors by name, whatever ranks shared them, and count once they are whole (``COMPLETE``).
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin, gather_object
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, IterableDataset
 from transformers import Trainer
+from transformers.trainer import SCHEDULER_NAME
 
-from counterpoise.data.batching import length_grouped_order
-from counterpoise.data.encoded import Encoded
+from counterpoise import objectives
+from counterpoise.data.steps import StepCutter, StepOrder
 from counterpoise.errors import UserError
 from counterpoise.objectives import Objective
-from counterpoise.training.checkpoints import COMPLETE, TRAINABLE, newest_complete, step_of
-
-COUNTS = ("tokens", "samples", "input_tokens")
-"""Metrics that add up over micro-batches."""
-PER_SAMPLE = ("sample_weight", "p_conf")
-"""Metrics that are means over samples; the others are means over supervised tokens."""
-
-
-class EpochOrder(Sampler[int]):
-    """The order of samples in each epoch: batches of like length, from the seed and the epoch alone."""
-
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, group_by_length: bool) -> None:
-        self.lengths = list(lengths)
-        self.batch_size = batch_size
-        self.seed = seed
-        self.group_by_length = group_by_length
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the data loader at the start of each epoch."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        lengths = self.lengths if self.group_by_length else [1] * len(self.lengths)
-        return iter(length_grouped_order(lengths, self.batch_size, self.seed, self.epoch))
+from counterpoise.objectives.measures import SUMS, means_of
+from counterpoise.training import zero
+from counterpoise.training.checkpoints import newest_complete, reading, remove, saving
+from counterpoise.training.scored_model import ScoredModel
+from counterpoise.training.settings import write_settings
+from counterpoise.training.state import (
+    OPTIMISER,
+    TRAINABLE,
+    load_optimiser,
+    load_trained,
+    optimiser_state,
+    trained_state,
+)
+from counterpoise.training.stopping import SIGNALS, StopRequest, said_once
 
 
 class ObjectiveTrainer(Trainer):
-    """Trains a :class:`~counterpoise.training.scored_model.ScoredModel` under an objective."""
+    """Trains a :class:`~counterpoise.training.scored_model.ScoredModel` under an objective.
+
+    Args:
+        objective: what each token and sample counts.
+        cutter: takes this rank's part of a step and cuts it into micro-batches.
+        order: the batch sampler of whole steps; None where ``train_dataset`` is a stream that yields whole steps.
+        settings: what a run must share with a checkpoint to go on from it; written into each.
+        max_checkpoints: how many checkpoints are kept.
+        offload_activations: keep what the backward pass needs in the host's memory.
+        stop: tells that a signal asked us to stop.
+    """
 
     loss_is_scaled_for_ga = True
 
@@ -69,41 +68,75 @@ class ObjectiveTrainer(Trainer):
         self,
         *args: Any,
         objective: Objective,
-        step_batch_size: int,
-        group_by_length: bool = True,
+        cutter: StepCutter,
+        order: StepOrder | None,
+        settings: Mapping[str, Any],
+        max_checkpoints: int = 2,
+        offload_activations: bool = False,
+        stop: StopRequest | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.objective = objective
-        self.step_batch_size = step_batch_size
-        self.group_by_length = group_by_length
-        self.step_metrics: dict[str, float] = {}
-        self._denominator = 1.0
-        self._sums: dict[str, float] = {}
-        self._sources: list[str] = []
+        self.cutter = cutter
+        self.order = order
+        self.settings = dict(settings)
+        self.max_checkpoints = max_checkpoints
+        self.offload_activations = offload_activations
+        self.stop = stop or StopRequest()
+        self.stopped_by = 0
+        """The signal that ended training, whichever rank it was sent to."""
+        self._attempt: Callable[..., None] = _at_once
+        self._step_metrics: dict[str, float] = {}
+        self._sources: Sequence[str] = []
 
-    # -- order and denominator ----------------------------------------------------------------------------------
+    def create_accelerator_and_postprocess(self) -> None:
+        """Also shard over several CPU processes where FSDP was asked for, which accelerate does on GPUs only."""
+        super().create_accelerator_and_postprocess()
+        state = self.accelerator.state
+        asked = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+        if asked and state.distributed_type == DistributedType.MULTI_CPU:
+            state.fsdp_plugin = FullyShardedDataParallelPlugin()
+            state.distributed_type = DistributedType.FSDP
+            self.is_fsdp_enabled = True
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        items: Sequence[Encoded] = self.train_dataset if train_dataset is None else train_dataset
-        lengths = [len(item.input_ids) for item in items]
-        return EpochOrder(lengths, self.step_batch_size, self.args.seed, self.group_by_length)
+    # -- data ---------------------------------------------------------------------------------------------------------
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """One whole optimiser step a turn, the same on every rank; the cutter takes the rank's part of it."""
+        dataset: Any = self.train_dataset
+        if isinstance(dataset, IterableDataset):
+            return DataLoader(dataset, batch_size=None, collate_fn=self.cutter)
+        return DataLoader(dataset, batch_sampler=self.order, collate_fn=self.cutter)
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        if self.order is not None:
+            self.order.set_epoch(kwargs["epoch"])
+        super()._run_epoch(*args, **kwargs)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
-    ) -> tuple[list[Any], int]:
-        """Fetch the micro-batches of one optimiser step and count what its loss is divided by."""
-        batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
-        if self.objective.average == "sample":
-            count = sum(int(batch["num_samples"]) for batch in batches)
-        else:
-            count = sum(int((batch["targets"] != -100).sum()) for batch in batches)
-        total = torch.tensor(float(count), device=device)
-        self._denominator = max(self.accelerator.reduce(total, "sum").item(), 1.0)
-        self._sums, self._sources = {}, []
-        return batches, count
+    ) -> tuple[list[Any], None]:
+        """Fetch the next optimiser step; what its loss is divided by comes with it."""
+        return [step for _, step in zip(range(num_batches), epoch_iterator, strict=False)], None
 
-    # -- loss -------------------------------------------------------------------------------------------------------
+    # -- a step -------------------------------------------------------------------------------------------------------
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
+        """Walk the micro-batches of one optimiser step, forward and backward; return the step's loss."""
+        model.train()
+        self._sources = inputs["sources"]
+        denominator = float(inputs["samples" if self.objective.average == "sample" else "tokens"])
+        micro_batches, ranks = inputs["micro_batches"], self.accelerator.num_processes
+        numbers = torch.zeros(1 + len(SUMS), dtype=torch.float64, device=self.args.device)
+        for i, batch in enumerate(micro_batches):
+            with self._gradients_shared(model, is_last=i == len(micro_batches) - 1):
+                with self._activations():
+                    loss, sums = self.compute_loss(model, self._prepare_inputs(batch), denominator=denominator)
+                # Ranks average their gradients; the denominator is already that of all ranks together.
+                self.accelerator.backward(loss * ranks)
+            numbers += torch.cat([loss.detach().reshape(1), sums]).to(numbers)
+        return self._look_at(numbers, inputs)
 
     def compute_loss(
         self,
@@ -111,33 +144,57 @@ class ObjectiveTrainer(Trainer):
         inputs: dict[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
+        denominator: float = 1.0,
+        objective: Objective | None = None,
     ) -> Any:
-        """Score a micro-batch and return its share of the optimiser step's loss."""
-        self._sources += inputs.get("sources", [])
-        scores = model(
-            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], targets=inputs["targets"]
-        )
-        samples = inputs["samples"].reshape(-1)[inputs["targets"].reshape(-1) != -100]
+        """Return a micro-batch's share of the step's loss, and its sums (see `objectives.measures`)."""
+        samples = inputs.pop("samples").reshape(-1).index_select(0, inputs["rows"])
+        num_samples = int(inputs.pop("num_samples"))
+        with self.compute_loss_context_manager():
+            scores = model(**inputs)
         log_probs = scores.pop("log_probs")
-        try:
-            out = self.objective.loss(
-                log_probs,
-                samples,
-                self._denominator,
-                num_samples=int(inputs["num_samples"]),
-                progress=self.state.global_step / max(self.state.max_steps, 1),
-                **scores,
-            )
-        except ValueError as error:
-            if bool(log_probs.isfinite().all()):
-                raise
-            raise self._diverged(str(error)) from None
-        if not math.isfinite(out.loss.item()):
-            raise self._diverged(f"the loss is {out.loss.item()}")
-        self._add({**out.metrics, "input_tokens": float(inputs["attention_mask"].sum())})
-        # Ranks average their gradients; the denominator is already that of all ranks together.
-        loss = out.loss * self.accelerator.num_processes
-        return (loss, scores) if return_outputs else loss
+        if objective is not None:
+            scores = {}  # what the objective in training needs beside them
+        out = (objective or self.objective).loss(
+            log_probs,
+            samples,
+            max(denominator, 1.0),
+            num_samples=num_samples,
+            progress=self.state.global_step / max(self.state.max_steps, 1),
+            check=False,
+            **scores,
+        )
+        return out.loss, out.sums
+
+    def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        # How many samples there are is a number for the host: on the device, asking for it would make us wait.
+        return {**super()._prepare_inputs(inputs), "num_samples": inputs["num_samples"]}
+
+    @contextlib.contextmanager
+    def _gradients_shared(self, model: nn.Module, is_last: bool) -> Iterator[None]:
+        """Let ranks exchange gradients at the last micro-batch only."""
+        self.accelerator.gradient_state._set_sync_gradients(is_last)
+        waits = not is_last and self.accelerator.distributed_type != DistributedType.DEEPSPEED
+        with self.accelerator.no_sync(model) if waits else contextlib.nullcontext():
+            yield
+
+    def _activations(self) -> AbstractContextManager[Any]:
+        if not self.offload_activations:
+            return contextlib.nullcontext()
+        return torch.autograd.graph.save_on_cpu(pin_memory=self.args.device.type == "cuda")
+
+    def _look_at(self, numbers: Tensor, step: dict[str, Any]) -> Tensor:
+        """Add up a step's loss and sums over ranks, keep them for the log, and stop where they are not finite."""
+        asked = numbers.new_tensor([float(self.stop.signal_number == number) for number in SIGNALS])
+        found = self.accelerator.reduce(torch.cat([numbers, asked]), "sum").tolist()
+        loss, sums, signals = found[0], found[1 : -len(SIGNALS)], found[-len(SIGNALS) :]
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss is {loss}")
+        self._step_metrics = {**means_of(sums), "input_tokens": float(step["input_tokens"])}
+        self.stopped_by = next((number for number, count in zip(SIGNALS, signals, strict=True) if count), 0)
+        if self.stopped_by:
+            self.control.should_save = self.control.should_training_stop = True
+        return torch.tensor(loss, dtype=torch.float32, device=self.args.device)
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
@@ -145,63 +202,120 @@ class ObjectiveTrainer(Trainer):
             raise self._diverged(f"the gradient's norm is {float(norm)}")
         return norm
 
-    def _diverged(self, what: str) -> UserError:
-        folder = Path(self.args.output_dir)
-        checkpoint = newest_complete(folder)
-        if checkpoint is not None and step_of(checkpoint) == self.state.global_step:
-            shutil.rmtree(checkpoint)  # it holds these very weights: going on from it would end here again
-            checkpoint = newest_complete(folder)
-        kept = f"the last good checkpoint is {checkpoint}" if checkpoint else "no checkpoint had been written yet"
-        shown = ", ".join(self._sources[:16]) + (" ..." if len(self._sources) > 16 else "")
-        return UserError(
-            f"training stopped before step {self.state.global_step + 1} was taken: {what}; learning_rate "
-            f"{self.args.learning_rate:g} is probably too high, try a tenth of it; {kept}; "
-            f"samples in the batch: {shown}"
+    def _diverged(self, what: str) -> BaseException:
+        folder, step = Path(self.args.output_dir), self.state.global_step
+        newest, kept = newest_complete(folder), newest_complete(folder, before=step)
+        self.accelerator.wait_for_everyone()  # all ranks have looked
+        wrecked = folder / f"checkpoint-{step}"
+        if newest == wrecked and self.args.should_save:
+            remove(wrecked)  # it holds these very weights: going on from it would end here again
+        self.accelerator.wait_for_everyone()  # none leaves, and has the others ended, before that
+        if kept:
+            left = f"the last good checkpoint is {kept}"
+        else:
+            left = "no good checkpoint is left" if newest else "no checkpoint had been written yet"
+        sources = gather_object(list(self._sources)) if self.accelerator.num_processes > 1 else self._sources
+        shown = ", ".join(sources[:16]) + (" ..." if len(sources) > 16 else "")
+        return said_once(
+            UserError(
+                f"training stopped before step {step + 1} was taken: {what}; learning_rate "
+                f"{self.args.learning_rate:g} is probably too high, try a tenth of it; {left}; "
+                f"samples in the batch: {shown}"
+            )
         )
-
-    # -- metrics ----------------------------------------------------------------------------------------------------
-
-    def _add(self, metrics: dict[str, float]) -> None:
-        for name, value in metrics.items():
-            weight = 1.0 if name in COUNTS else metrics["samples" if name in PER_SAMPLE else "tokens"]
-            self._sums[name] = self._sums.get(name, 0.0) + value * weight
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the objective's metrics of the step, over all its micro-batches and ranks, to what Trainer logs."""
-        if "loss" in logs and self._sums:
-            names = sorted(self._sums)
-            sums = torch.tensor([self._sums[name] for name in names], dtype=torch.float64, device=self.args.device)
-            total = dict(zip(names, self.accelerator.reduce(sums, "sum").tolist(), strict=True))
-            for name, value in total.items():
-                if name not in COUNTS:
-                    count = total["samples" if name in PER_SAMPLE else "tokens"]
-                    total[name] = value / count if count else 0.0
-            logs = {**logs, **total}
-        super().log(logs, start_time)
+        super().log({**logs, **self._step_metrics} if "loss" in logs else logs, start_time)
 
-    # -- checkpoints ------------------------------------------------------------------------------------------------
+    @torch.no_grad()
+    def held_out_nll(self, items: Sequence[Any], batch_size: int = 32) -> dict[str, float]:
+        """Return the plain NLL per supervised token of held-out examples, shared out over the ranks."""
+        model, sft = self.model_wrapped, objectives.get("sft")
+        was_training = model.training
+        model.eval()
+        totals = torch.zeros(len(SUMS), dtype=torch.float64, device=self.args.device)
+        longest_first = sorted(items, key=lambda item: -len(item.input_ids))
+        for start in range(0, len(longest_first), batch_size):
+            for batch in self.cutter(longest_first[start : start + batch_size])["micro_batches"]:
+                _, sums = self.compute_loss(model, self._prepare_inputs(batch), objective=sft)
+                totals += sums.to(totals)
+        model.train(was_training)
+        found = means_of(self.accelerator.reduce(totals, "sum").tolist())
+        return {"held_out_nll": found["nll"], "held_out_examples": found["samples"]}
 
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
-        folder = Path(output_dir or self.args.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        trained = {name: p.detach().contiguous() for name, p in self.model.named_parameters() if p.requires_grad}
-        save_file(trained, folder / TRAINABLE)
+    # -- checkpoints --------------------------------------------------------------------------------------------------
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write the trained parameters, whole."""
+        state = trained_state(self.model, keep=self.args.should_save)
+        if self.args.should_save:
+            self._attempt(_save, state, Path(output_dir or self.args.output_dir) / TRAINABLE)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        try:
+            with saving(folder, self.max_checkpoints) as self._attempt:
+                super()._save_checkpoint(model, trial)
+                if self.args.should_save:
+                    write_settings(folder, self.settings)
+        except UserError as error:
+            raise said_once(error) from error
+        finally:
+            self._attempt = _at_once
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if self.is_deepspeed_enabled:
+            self.model_wrapped.save_checkpoint(output_dir, exclude_frozen_parameters=True)
+        else:
+            state = optimiser_state(self.model, self.optimizer, keep=self.args.should_save)
+            if self.args.should_save:
+                self._attempt(_save, state, Path(output_dir) / OPTIMISER)
         if self.args.should_save:
-            with (folder / COMPLETE).open("w") as marker:
-                marker.write(f"{self.state.global_step}\n")
-                marker.flush()
-                os.fsync(marker.fileno())
+            self._attempt(torch.save, self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
+
+    def _prepare_for_training(self, max_steps: int, train_dataloader: Any, resume_from_checkpoint: str | None) -> Any:
+        if not self.is_deepspeed_enabled:
+            return super()._prepare_for_training(max_steps, train_dataloader, resume_from_checkpoint)
+        prepared = super()._prepare_for_training(max_steps, train_dataloader, None)
+        if isinstance(self.model, ScoredModel):
+            zero.use_head_outside_its_module(self.model)
+        self._load_optimizer_and_scheduler(resume_from_checkpoint)  # transformers would want frozen parameters, too
+        return prepared
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        target = self.model if model is None else model
-        trained = load_file(Path(resume_from_checkpoint) / TRAINABLE)
-        parameters = {name: p for name, p in target.named_parameters() if p.requires_grad}
-        if trained.keys() != parameters.keys():
-            raise UserError(f"{resume_from_checkpoint}: holds other parameters than this run trains")
-        with torch.no_grad():
-            for name, parameter in parameters.items():
-                parameter.copy_(trained[name])
+        source = Path(resume_from_checkpoint)
+        with reading(source / TRAINABLE):
+            state = load_file(source / TRAINABLE)
+        load_trained(self.model if model is None else model, state, source)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        source = Path(checkpoint)
+        if self.is_deepspeed_enabled:
+            zero.load(self.model_wrapped, source)
+        else:
+            with reading(source / OPTIMISER):
+                state = load_file(source / OPTIMISER)
+            load_optimiser(self.model, self.optimizer, state, source)
+        with reading(source / SCHEDULER_NAME):
+            self.lr_scheduler.load_state_dict(torch.load(source / SCHEDULER_NAME, weights_only=True))
+        for group, rate in zip(self.optimizer.param_groups, self.lr_scheduler.get_last_lr(), strict=True):
+            group["lr"] = rate
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            rank = f"_{self.args.process_index}" if self.args.world_size > 1 else ""
+            with reading(Path(checkpoint) / f"rng_state{rank}.pth"):
+                super()._load_rng_state(checkpoint)
+
+
+def _save(state: dict[str, Tensor], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(state, path)
+
+
+def _at_once(write: Callable[..., Any], *args: Any) -> None:
+    """What :class:`~counterpoise.training.checkpoints.Attempt` is outside of a checkpoint: errors are raised."""
+    write(*args)

@@ -1,0 +1,78 @@
+"""Tagged words in CoNLL form: a token and its tag a line, a blank line after each sentence, no header.
+
+    for record in conll_records(Path("ncbi/train.tsv")):
+        ...                         # Located({"tokens": [...], "tags": [...]}, source="train.tsv:1", ...) or a Problem
+
+Columns are parted by tabs, or else by blanks; the first is the token and the last its tag, what lies between (part of
+speech, chunk) is not read. Tags are IOB2. Lines of ``-DOCSTART-`` are left out.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+from counterpoise.data.records import Located, Problem, _lines
+
+SUFFIXES = (".conll", ".iob", ".bio", ".tsv")
+"""Names of such files end so, or with .gz after it."""
+
+
+def conll_records(path: Path) -> Iterator[Located | Problem]:
+    """Yield one record a sentence, or the first problem in it, with the number of its own line."""
+    broken: dict[int, str] = {}
+    rows: list[tuple[int, str, str]] = []
+    problem: Problem | None = None
+    for number, line in chain(enumerate(_lines(path, broken), start=1), [(0, "")]):  # a blank line ends the last one
+        text = line.rstrip("\r\n")
+        if text.strip():
+            fields = text.split("\t") if "\t" in text else text.split()
+            reason = broken.pop(number, "")
+            if not reason and (len(fields) < 2 or not fields[0].strip() or not fields[-1].strip()):
+                reason = f"expected a token and its tag, parted by a tab or a blank, found {text[:40]!r}"
+            if reason:
+                problem = problem or Problem(path.name, f"line {number}", reason)
+            rows.append((number, fields[0], fields[-1].strip()))
+            continue
+        if rows and rows[0][1] != "-DOCSTART-":
+            yield problem or _sentence(path, rows)
+        rows, problem = [], None
+
+
+def tag_problem(tags: Sequence[str]) -> tuple[int, str] | None:
+    """Return the index of the first tag that breaks IOB2, and what would be right; None if all is well.
+
+    >>> tag_problem(["O", "I-Disease"])
+    (1, "tag 'I-Disease' follows 'O', so it continues no entity; the first word of an entity is B-Disease")
+    >>> tag_problem(["B-Disease", "I-Disease", "O"]) is None
+    True
+    """
+    before = "O"
+    for index, tag in enumerate(tags):
+        parts = split_tag(tag)
+        if parts is None:
+            return index, f"tag {tag!r} is not IOB2; expected O, or B- or I- and a type, as in B-Disease"
+        prefix, kind = parts
+        if prefix == "I" and before[2:] != kind:
+            where = f"follows {before!r}" if index else "comes first"
+            return index, f"tag {tag!r} {where}, so it continues no entity; the first word of an entity is B-{kind}"
+        before = tag
+    return None
+
+
+def split_tag(tag: str) -> tuple[str, str] | None:
+    """Return the prefix and the type of an IOB2 tag, ("O", "") for O, None if it is no such tag.
+
+    >>> split_tag("B-Disease"), split_tag("O"), split_tag("Disease")
+    (('B', 'Disease'), ('O', ''), None)
+    """
+    if tag == "O":
+        return "O", ""
+    return (tag[0], tag[2:]) if tag[:2] in ("B-", "I-") and tag[2:] else None
+
+
+def _sentence(path: Path, rows: Sequence[tuple[int, str, str]]) -> Located | Problem:
+    numbers, words, tags = zip(*rows, strict=True)
+    if found := tag_problem(tags):
+        return Problem(path.name, f"line {numbers[found[0]]}", found[1])
+    record = {"tokens": list(words), "tags": list(tags)}
+    return Located(record, path.name, f"line {numbers[0]}", f"{path.name}:{numbers[0]}")

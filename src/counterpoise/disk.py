@@ -1,0 +1,52 @@
+"""A disk that is full, or may not be written to, said in one sentence.
+
+with writing(folder / "metrics.jsonl", "free some space and start the run again"):
+    file.write(line)
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from counterpoise.errors import UserError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No space, no quota, or a file above the limit that was set: less data or more space helps against all three."""
+TORCH_WORDS = ("PytorchStreamWriter failed writing", "iostream error", "unexpected pos")
+"""What torch.save says when it could not write; it gives no error number."""
+
+
+@contextmanager
+def writing(path: Path, advice: str = "") -> Iterator[None]:
+    """Write ``path`` inside this context.
+
+    Raises:
+        UserError: the disk is full, or ``path`` cannot be written; ``advice`` says how to go on.
+    """
+    try:
+        yield
+    except Exception as error:
+        found = disk_problem(error)
+        if found is None:
+            raise
+        raise UserError(f"{path}: {found}" + (f"; {advice}" if advice else "")) from error
+
+
+def disk_problem(error: BaseException) -> str | None:
+    """Say in a phrase what the disk refused; None for any other error."""
+    if isinstance(error, UserError):
+        return None
+    text = str(error)
+    number = getattr(error, "errno", None)
+    if number is None and (found := re.search(r"\(os error (\d+)\)", text)):  # as writers in Rust put it
+        number = int(found[1])
+    if number in FULL or any(words in text for words in TORCH_WORDS):
+        return "the disk is full"
+    if number is not None:
+        return f"cannot be written ({os.strerror(number)})"
+    return None
