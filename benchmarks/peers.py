@@ -132,6 +132,8 @@ class TRL(Arm):
             train_dataset=Dataset.from_dict({"input_ids": [samples[0].input_ids], "labels": [samples[0].input_ids]}),
             processing_class=_tokenizer(),
         )
+        if self.checkpointing:  # Trainer.train() does it at its start
+            model.gradient_checkpointing_enable({"use_reentrant": False})
         trainer.model_wrapped = trainer.accelerator.prepare_model(model)
         self.trainer = trainer
 

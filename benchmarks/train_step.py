@@ -288,7 +288,7 @@ def show_arms(rows: list[dict[str, Any]]) -> None:
 
 
 def growth(case: Case, names: list[str], rounds: int, field: str, values: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Measure ``names`` along one field of the case, printing a line a point; memory and time per supervised token."""
+    """Measure ``names`` along one field of the case, printing a line a point: in all and per token."""
     rows = []
     for value in values:
         point = replace(case, **{field: value})

@@ -3,15 +3,17 @@
 import os
 
 import pytest
+import torch
 
 from tiny_models import tiny_llama_config, write_model
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports Triton: its kernels then run on the CPU
 
 
 @pytest.fixture
 def llama():
-    import torch
     from transformers import LlamaForCausalLM
 
     torch.manual_seed(0)

@@ -250,3 +250,24 @@ def test_merge_and_export(run, llama_folder, tmp_path):
     code, _, err = run("export", "merged", "--gguf", "other.gguf", "--type", "q2")
     assert code == 2
     assert "GGUF type is 'q2'; expected f32, f16, bf16, q8_0" in one_sentence(err)
+
+
+def test_data_show_of_an_encoder_decoder_shows_both_sides(run, tmp_path, monkeypatch):
+    from tiny_families import write_family
+
+    monkeypatch.chdir(tmp_path)
+    write_family("t5", tmp_path / "t5")
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "Which gene?", "completion": "KRT5"}\n')
+    code, out, _ = run("data", "show", "rows.jsonl", "--model", str(tmp_path / "t5"))
+    assert code == 0
+    question, answer = out.strip().splitlines()[-2:]
+    assert "Which gene?" in question
+    assert "KRT5" not in question
+    assert "[[KRT5" in answer
+
+
+def test_train_lists_its_keys(run):
+    code, out, _ = run("train", "--keys")
+    assert code == 0
+    for key in ("model.name", "data.streaming", "training.packing", "adapter.kind", "output.folder"):
+        assert key in out

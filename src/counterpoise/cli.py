@@ -114,7 +114,7 @@ def train(
     overrides: Annotated[list[str] | None, typer.Argument(help="section.key=value, over what the file says.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Drop unreadable records and count them.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete an earlier run in the same folder.")] = False,
-    show_keys: Annotated[
+    show_keys: Annotated[  # noqa: ARG001 - its callback acts
         bool, typer.Option("--keys", is_eager=True, callback=_show_keys, help="List all keys of a run config and stop.")
     ] = False,
     max_checkpoints: Annotated[int | None, typer.Option(min=1, help="Keep so many checkpoints.")] = None,
@@ -256,12 +256,11 @@ def data_show(
 ) -> None:
     """Show examples as the model will see them: what is learned stands between [[ and ]]."""
     from counterpoise.data.reading import read_examples
-    from counterpoise.data.rendering import Renderer
     from counterpoise.data.show import marked_text
-    from counterpoise.models.load import load_tokenizer
+    from counterpoise.models.renderer import load_renderer
 
     read = read_examples(source, limit=count, split=split, data_dir=data_dir)
-    renderer = Renderer(load_tokenizer(model))
+    renderer = load_renderer(model)
     for example in read.examples:
         encoded = renderer.encode(example)
         typer.echo(f"--- {example.source}: {len(encoded.input_ids)} tokens, {sum(encoded.supervised)} supervised")
@@ -278,11 +277,11 @@ def data_check(
 ) -> None:
     """Read everything; say what is broken (exit code 2), repeated, too long or not supervised."""
     from counterpoise.data.reading import read_examples
-    from counterpoise.data.rendering import Renderer, encode_all
-    from counterpoise.models.load import load_tokenizer
+    from counterpoise.data.rendering import encode_all
+    from counterpoise.models.renderer import load_renderer
 
     read = read_examples(source, skip_bad=True, split=split, data_dir=data_dir)
-    report = encode_all(read.examples, Renderer(load_tokenizer(model), max_length=max_length)).report
+    report = encode_all(read.examples, load_renderer(model, max_length=max_length)).report
     repeated = len(read.examples) - len({example.messages for example in read.examples})
     typer.echo(f"{read.summary()}\n{report}\nrepeated examples: {repeated:,}\nfingerprint: {read.fingerprint}")
     for warning in report.warnings():

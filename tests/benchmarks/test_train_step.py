@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))  # scripts, not a package
-
 import peers
 import train_step
 
@@ -43,6 +41,14 @@ def test_arms_of_one_objective_make_one_step(steps, one, other):
     expected_loss, expected = steps[other]
     assert loss == pytest.approx(expected_loss, rel=2e-3)  # bfloat16 logits on one side
     assert (gradient - expected).norm() < 0.02 * expected.norm()
+
+
+@pytest.mark.parametrize("name", EAGER)
+def test_an_arm_checkpoints_if_its_name_says_so(name):
+    model = train_step.build_model(CASE)
+    peers.ARMS[name](model, train_step.build_samples(CASE))
+    checkpoints = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+    assert checkpoints == name.endswith("checkpointing")
 
 
 def test_arms_of_different_objectives_differ(steps):

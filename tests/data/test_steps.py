@@ -90,10 +90,11 @@ def test_shapes_of_the_three_layouts():
     assert shapes(packing="flat", micro_batch_size=3) == [(1, 16), (1, 2)]
 
 
-def test_a_mask_of_ones_is_left_out():
-    same, mixed = StepCutter(0)(items([4, 4])), StepCutter(0)(items([4, 3]))
-    assert "attention_mask" not in same["micro_batches"][0]
-    assert mixed["micro_batches"][0]["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
+def test_text_to_generate_needs_no_mask():
+    """It is padded on the right, where no token looks; tests/invariances hold padded and packed rows equal."""
+    (batch,) = StepCutter(0)(items([4, 3]))["micro_batches"]
+    assert "attention_mask" not in batch
+    assert batch["input_ids"].tolist() == [[1, 1, 1, 1], [2, 2, 2, 0]]
 
 
 def test_a_batch_of_another_kind_is_collated_by_its_own_function():

@@ -25,6 +25,7 @@ from tiny_runs import encode, load_tiny
 from transformers import TrainerCallback
 
 from counterpoise import objectives
+from counterpoise.errors import UserError
 from counterpoise.training import callbacks, checkpoints, trainer
 from counterpoise.training.config import TrainingConfig
 from counterpoise.training.fit import fit
@@ -38,7 +39,7 @@ class Killer:
     """Counts operations on a folder and kills this process at the one drawn: before it, or half-way through."""
 
     def __init__(self, folder, at=None, half=False):
-        self.folder, self.at, self.half, self.count = str(folder), at, half, 0
+        self.folder, self.at, self.half, self.count = f"{folder}{os.sep}", at, half, 0
 
     def watch(self):
         sys.addaudithook(self.hear)
@@ -58,8 +59,8 @@ class Killer:
         whole = getattr(module, name)
 
         def write(*arguments, **options):
-            if self.half and self.at is not None and self.count >= self.at:
-                path, content = content_of(*arguments)
+            path, content = content_of(*arguments)
+            if self.half and self.count >= self.at and str(path).startswith(self.folder):
                 with path.open("ab" if path.suffix == ".jsonl" else "wb") as file:
                     file.write(content[: len(content) // 2])
                 die()
@@ -174,7 +175,10 @@ def main(model, work, kills, seed):
                 found["problems"].append(f"{where}: {now} is the newest checkpoint, was {newest}; logged {logged}")
             kept = [path for path in folder.glob("checkpoint-*") if (path / checkpoints.COMPLETE).exists()]
             for path in kept:
-                checkpoints.require_readable(path)
+                try:
+                    checkpoints.require_readable(path)
+                except UserError as error:
+                    found["problems"].append(f"{where}: {error}")
             if len(kept) > max_checkpoints + (code != 0):
                 found["problems"].append(f"{where}: {len(kept)} checkpoints were kept")
             newest = checkpoints.step_of(now)

@@ -14,7 +14,7 @@ TESTS = Path(__file__).parents[1]
 
 @pytest.mark.slow
 def test_a_hundred_kills(llama_folder, tmp_path):
-    """After each: a whole newest checkpoint, from which the next life goes on; at the end, all as in an unbroken run."""
+    """After each: a whole newest checkpoint, from which the next life goes on; at the end, the unbroken run's bytes."""
     seed = random.randrange(10**6)
     paths = os.pathsep.join(map(str, (TESTS, TESTS / "training", TESTS.parent / "src")))
     done = subprocess.run(

@@ -59,7 +59,7 @@ def load(folder, kind):
 
 
 def precise(loaded, kind):
-    """Random T5s magnify a rounding a hundredfold: in float64 an error cannot hide behind it. 4-bit layers have none."""
+    """Random T5s magnify a rounding a hundredfold; in float64, which 4-bit layers lack, no error can hide behind it."""
     return loaded.architecture == "encoder-decoder" and kind != "qlora"
 
 

@@ -10,11 +10,16 @@ import subprocess
 import sys
 
 import pytest
+import torch
 import yaml
 from safetensors.torch import load_file
 from tiny_runs import examples
+from transformers import LlamaForCausalLM
 
 from counterpoise.evaluation.results import write_json
+from counterpoise.studies.run import train
+from counterpoise.training.config_file import load_run_config
+from tiny_models import tiny_llama_config, write_model
 
 pytestmark = pytest.mark.slow
 FSDP = {
@@ -84,32 +89,54 @@ def assert_same_run(tmp_path, a, b):
         assert (ours[name] - theirs[name]).abs().max() < 1e-5, name
 
 
-@pytest.mark.parametrize("sharding", [{}, FSDP], ids=["ddp", "fsdp2"])
-def test_two_processes_are_one(llama_folder, tmp_path, sharding):
-    launch(write_run(tmp_path, "one", llama_folder), 1)
-    launch(write_run(tmp_path, "two", llama_folder), 2, sharding)
-    assert_same_run(tmp_path, "one", "two")
-    assert json.loads((tmp_path / "two" / "environment.json").read_text())["processes"] == 2
+def alone(path):
+    train(load_run_config(path), show_progress=False)
 
 
-@pytest.mark.parametrize("sharding", [{}, FSDP], ids=["ddp", "fsdp2"])
-@pytest.mark.parametrize("first", [1, 2])
-def test_a_checkpoint_of_either_goes_on_on_the_other(llama_folder, tmp_path, sharding, first):
-    """Five steps by ``first`` processes, the rest by the other number of them; all as in an unbroken run."""
-    launch(write_run(tmp_path, "whole", llama_folder), 1)
-    path = write_run(tmp_path, "cut", llama_folder)
-    launch(path, first, sharding)
-    folder = tmp_path / "cut"
-    for step in (6, 8):  # as if the run had been killed between steps 5 and 6
-        shutil.rmtree(folder / f"checkpoint-{step}")
-    shutil.rmtree(folder / "model")
-    (folder / "results.json").unlink()
-    launch(path, 3 - first, sharding)
-    assert_same_run(tmp_path, "whole", "cut")
-    assert json.loads((folder / "results.json").read_text())["training"]["resumed_from"] == 4
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with the model and what one process makes of it."""
+    folder = tmp_path_factory.mktemp("world")
+    torch.manual_seed(0)
+    model = write_model(LlamaForCausalLM(tiny_llama_config()), folder / "tiny-llama")
+    alone(write_run(folder, "one", model))
+    return folder
 
 
-def test_fewer_samples_than_processes(llama_folder, tmp_path):
-    path = write_run(tmp_path, "run", llama_folder, batch_size=1)
+def cut_short(home, name, copy):
+    """Copy a finished run as if it had been killed between steps 5 and 6, its last checkpoint at step 4."""
+    shutil.copytree(home / name, home / copy)
+    for step in (6, 8):
+        shutil.rmtree(home / copy / f"checkpoint-{step}")
+    shutil.rmtree(home / copy / "model")
+    (home / copy / "results.json").unlink()
+    written = home / copy / "run.yaml"
+    written.write_text(written.read_text().replace(str(home / name), str(home / copy)))
+    return write_run(home, copy, home / "tiny-llama")
+
+
+def resumed_from(home, name):
+    return json.loads((home / name / "results.json").read_text())["training"]["resumed_from"]
+
+
+@pytest.mark.parametrize("kind", ["ddp", "fsdp2"])
+def test_two_processes_are_one(home, kind):
+    """Also when either goes on from the other's checkpoint."""
+    sharding = FSDP if kind == "fsdp2" else {}
+    launch(write_run(home, kind, home / "tiny-llama"), 2, sharding)
+    assert_same_run(home, "one", kind)
+    assert json.loads((home / kind / "environment.json").read_text())["processes"] == 2
+
+    alone(cut_short(home, kind, f"{kind} to one"))
+    assert_same_run(home, "one", f"{kind} to one")
+    assert resumed_from(home, f"{kind} to one") == 4
+
+    launch(cut_short(home, "one", f"one to {kind}"), 2, sharding)
+    assert_same_run(home, "one", f"one to {kind}")
+    assert resumed_from(home, f"one to {kind}") == 4
+
+
+def test_fewer_samples_than_processes(home):
+    path = write_run(home, "run", home / "tiny-llama", batch_size=1)
     with pytest.raises(AssertionError, match=r"batch_size is 1; expected at least the number of processes, 2"):
         launch(path, 2)

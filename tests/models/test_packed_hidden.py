@@ -5,8 +5,9 @@ import torch
 import transformers as tf
 
 from counterpoise.errors import UserError
+from counterpoise.models import cpu_attention
+from counterpoise.models.cpu_attention import CPU_ATTENTION, enable_cpu_attention
 from counterpoise.models.head import final_hidden
-from counterpoise.models.packed_attention import PACKED_ATTENTION, enable_packed_attention
 from counterpoise.models.packing import verify_packing
 from tiny_families import CAUSAL, ENCODER_DECODER, tiny_family
 
@@ -206,50 +207,49 @@ class TestPackedAttention:
         ]
         results = []
         for enable in (False, True):
-            assert not enable or enable_packed_attention(model)
+            assert not enable or enable_cpu_attention(model)
             for batch in batches:
                 hidden = final_hidden(model, **batch)
                 hidden.square().sum().backward()
                 results.append((hidden.detach(), gradients(model)))
-        assert model.config._attn_implementation == PACKED_ATTENTION
+        assert model.config._attn_implementation == CPU_ATTENTION
         for found, expected in zip(results[3:], results[:3], strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 
     def test_never_makes_a_mask_of_the_whole_row(self, monkeypatch):
         model = tiny_family("llama")
-        enable_packed_attention(model)
+        enable_cpu_attention(model)
         packed, _ = packed_inputs("llama")
-        kernel, seen = torch.nn.functional.scaled_dot_product_attention, []
+        kernel, seen = cpu_attention.causal_attention, []
 
-        def spy(query, key, value, attn_mask=None, **options):
-            seen.append((query.shape[2], attn_mask is None))
-            return kernel(query, key, value, attn_mask=attn_mask, **options)
+        def spy(query, key, value, scale):
+            seen.append(key.shape[1])
+            return kernel(query, key, value, scale)
 
-        monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", spy)
+        monkeypatch.setattr(cpu_attention, "causal_attention", spy)
+        monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", None)
         final_hidden(model, **packed)
-        assert seen == [(n, True) for n in (*LENGTHS, 3)] * 2
+        assert seen == [*LENGTHS, 3] * 2
 
     def test_generates_and_is_saved_as_before(self, tmp_path):
         model, changed = tiny_family("llama"), tiny_family("llama")
-        assert enable_packed_attention(changed)
+        assert enable_cpu_attention(changed)
         prompt = {"input_ids": rows((6,))[0].expand(2, -1), "attention_mask": torch.tensor([[1] * 6, [0, 0] + [1] * 4])}
         expected, found = (m.generate(**prompt, max_new_tokens=8, do_sample=False) for m in (model, changed))
         assert torch.equal(found, expected)
         changed.save_pretrained(tmp_path)
-        assert PACKED_ATTENTION not in (tmp_path / "config.json").read_text()
+        assert CPU_ATTENTION not in (tmp_path / "config.json").read_text()
 
     @pytest.mark.parametrize("family", ["gemma2", "t5"])
     def test_is_left_out_where_it_does_not_belong(self, family):
         model = tiny_family(family)
         before = model.config._attn_implementation
-        assert not enable_packed_attention(model)
+        assert not enable_cpu_attention(model)
         assert model.config._attn_implementation == before
 
     def test_is_taken_back_where_it_is_not_exact(self, monkeypatch):
-        from counterpoise.models import packed_attention
-
-        monkeypatch.setattr(packed_attention, "_packed_mask", lambda *_, **__: None)
+        monkeypatch.setattr(cpu_attention, "_cpu_mask", lambda *_, **__: None)
         model = tiny_family("llama")
-        assert not enable_packed_attention(model)
+        assert not enable_cpu_attention(model)
         assert model.config._attn_implementation == "sdpa"
         verify_packing(model)

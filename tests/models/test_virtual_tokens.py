@@ -5,8 +5,8 @@ import torch
 from peft import PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, get_peft_model
 
 from counterpoise.errors import UserError
+from counterpoise.models.cpu_attention import enable_cpu_attention
 from counterpoise.models.head import compute_context, final_hidden, find_head, verify_head
-from counterpoise.models.packed_attention import enable_packed_attention
 from counterpoise.models.packing import verify_packing
 from tiny_families import CAUSAL, ENCODER_DECODER, tiny_family
 
@@ -81,7 +81,7 @@ def test_packed_rows_give_every_sample_its_own(family):
         found = final_hidden(model, input_ids=ids, position_ids=positions)
         torch.testing.assert_close(found[:1], torch.cat(alone, dim=1), rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(found[1:], final_hidden(model, input_ids=ids[1:]), rtol=1e-9, atol=1e-9)
-        enable_packed_attention(model)
+        enable_cpu_attention(model)
     verify_packing(model)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from tiny_runs import examples
@@ -49,12 +50,12 @@ def test_streaming_and_going_on(llama_folder, tmp_path):
 
 def test_records_that_cannot_be_used(llama_folder, tmp_path, capsys):
     config = run_config(tmp_path, "run", llama_folder)
-    with open(config.data.source, "a") as file:
+    with Path(config.data.source).open("a") as file:
         file.write('{"prompt": "a"\n')
     with pytest.raises(UserError, match="line 24: not valid JSON"):
         train(config, show_progress=False)
     config = run_config(tmp_path, "skipped", llama_folder, skip_bad=True)
-    with open(config.data.source, "a") as file:
+    with Path(config.data.source).open("a") as file:
         file.write('{"prompt": "a"\n')
     train(config)
     assert capsys.readouterr().err.count("warning: dropped") == 1

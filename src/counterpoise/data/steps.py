@@ -115,8 +115,9 @@ class StepCutter:
             batch = self.collate([item for row in rows for item in row])
         else:
             batch = collate([item for row in rows for item in row], self.pad_token_id)
-        if "attention_mask" in batch and bool(batch["attention_mask"].all()):
-            del batch["attention_mask"]  # nothing is masked, and kernels are faster when they are told so
+        if self.collate is None:
+            # Padding is on the right, where no token of a causal model looks; kernels are faster without a mask.
+            batch.pop("attention_mask", None)
         return _with_rows(batch)
 
     def _nothing(self, item: Any) -> dict[str, Tensor]:

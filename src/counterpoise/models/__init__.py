@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from counterpoise.models.aliases import ALIASES as ALIASES
     from counterpoise.models.aliases import Alias as Alias
     from counterpoise.models.aliases import find_alias as find_alias
+    from counterpoise.models.cpu_attention import enable_cpu_attention as enable_cpu_attention
     from counterpoise.models.fetch import ResolvedModel as ResolvedModel
     from counterpoise.models.fetch import resolve as resolve
     from counterpoise.models.head import LMHead as LMHead
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from counterpoise.models.load import LoadedModel as LoadedModel
     from counterpoise.models.load import load_model as load_model
     from counterpoise.models.load import load_tokenizer as load_tokenizer
-    from counterpoise.models.packed_attention import enable_packed_attention as enable_packed_attention
     from counterpoise.models.packing import verify_packing as verify_packing
     from counterpoise.models.save import save_model as save_model
 
@@ -64,7 +64,7 @@ _HOME = {
     "ResolvedModel": "fetch",
     "apply_adapter": "adapters",
     "compute_context": "hidden",
-    "enable_packed_attention": "packed_attention",
+    "enable_cpu_attention": "cpu_attention",
     "final_hidden": "hidden",
     "find_alias": "aliases",
     "find_head": "head",

@@ -12,7 +12,8 @@ Three paths, one result (the tests hold them to :mod:`counterpoise.scoring.refer
 - head trained: the backward pass makes each tile of logits again (:mod:`counterpoise.scoring.recompute`);
 - no gradient wanted: one walk over the vocabulary.
 
-None ever allocates anything of size [N, V].
+None ever allocates anything of size [N, V]. On a CUDA device Triton kernels do the work between the products
+(:mod:`counterpoise.scoring.kernels`), where Triton can run; the KL to a reference stays with torch operators.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from counterpoise.scoring.one_pass import Results, in_order, walk
-from counterpoise.scoring.tiles import Head, blocks, statistics_dtype
+from counterpoise.scoring.tiles import Head, add_product, blocks, statistics_dtype, use_kernels
 
 BACKWARD_TILE = {"cpu": (2048, 2048)}
 """Rows by vocabulary entries; tall, so that a weight tile's gradient is one product wherever the rows fit."""
@@ -84,33 +84,68 @@ def _backward(
     if hidden.shape[0] == 0 and grad_weight is not None:
         grad_weight.zero_()
 
+    fused = use_kernels(hidden) and anchor is None
+    if fused:
+        from counterpoise.scoring import kernels  # here, because it imports Triton
+
     for start, stop in blocks(head.weight.shape[0], vocabulary_size):
         weight_tile_grad: Tensor | None = None
         for a, b in blocks(hidden.shape[0], row_size):
-            logits, weight = head.tile(hidden[a:b], start, stop)
-            slope = head.slope(logits)
-            p = (logits - normaliser[a:b, None]).exp_()
-            change = torch.zeros_like(p)  # gradient with respect to these logits
-            if log_prob_grad is not None:
-                g = log_prob_grad[a:b]
-                change.addcmul_(p, g[:, None], value=-1)
-                place = targets[a:b] - start
-                inside = (place >= 0) & (place < stop - start)
-                change.scatter_add_(1, place.clamp(0, stop - start - 1)[:, None], torch.where(inside, g, 0)[:, None])
-            if kl_grad is not None and anchor is not None:
-                anchor_hidden, anchor_head, anchor_normaliser = anchor
-                q = anchor_head.tile(anchor_hidden[a:b], start, stop)[0].sub_(anchor_normaliser[a:b, None]).exp_()
-                change.addcmul_(p.sub_(q), kl_grad[a:b, None])
-            if isinstance(slope, Tensor) or slope != 1.0:
-                change *= slope
+            if fused:
+                assert log_prob_grad is not None
+                change, weight = head.product(hidden[a:b], start, stop)
+                kernels.logit_gradient(change, head, start, targets[a:b], normaliser[a:b], log_prob_grad[a:b])
+            else:
+                change, weight = _logit_gradient(
+                    hidden[a:b],
+                    head,
+                    start,
+                    stop,
+                    targets[a:b],
+                    normaliser[a:b],
+                    None if anchor is None else (anchor[0][a:b], anchor[1], anchor[2][a:b]),
+                    None if log_prob_grad is None else log_prob_grad[a:b],
+                    None if kl_grad is None else kl_grad[a:b],
+                )
             if grad_bias is not None:
-                grad_bias[start:stop] += change.sum(0).to(grad_bias.dtype)
+                grad_bias[start:stop] += change.sum(0, dtype=wide).to(grad_bias.dtype)
             change = change.to(weight.dtype)
             if grad_hidden is not None:
-                grad_hidden[a:b] += change @ weight
+                add_product(grad_hidden[a:b], change, weight)
             if grad_weight is not None:
                 part = change.T @ hidden[a:b]
                 weight_tile_grad = part if weight_tile_grad is None else weight_tile_grad.to(wide) + part
         if grad_weight is not None and weight_tile_grad is not None:
             grad_weight[start:stop] = weight_tile_grad
     return grad_hidden, grad_weight, grad_bias
+
+
+def _logit_gradient(
+    hidden: Tensor,
+    head: Head,
+    start: int,
+    stop: int,
+    targets: Tensor,
+    normaliser: Tensor,
+    anchor: tuple[Tensor, Head, Tensor] | None,
+    log_prob_grad: Tensor | None,
+    kl_grad: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """One tile: gradient with respect to ``h W^T + bias`` [R, stop-start] in float32, and the head's weight tile."""
+    logits, weight = head.tile(hidden, start, stop)
+    slope = head.slope(logits)
+    p = (logits - normaliser[:, None]).exp_()
+    change = torch.zeros_like(p)
+    if log_prob_grad is not None:
+        change.addcmul_(p, log_prob_grad[:, None], value=-1)
+        place = targets - start
+        inside = (place >= 0) & (place < stop - start)
+        at_target = torch.where(inside, log_prob_grad, 0)[:, None]
+        change.scatter_add_(1, place.clamp(0, stop - start - 1)[:, None], at_target)
+    if kl_grad is not None and anchor is not None:
+        anchor_hidden, anchor_head, anchor_normaliser = anchor
+        q = anchor_head.tile(anchor_hidden, start, stop)[0].sub_(anchor_normaliser[:, None]).exp_()
+        change.addcmul_(p.sub_(q), kl_grad[:, None])
+    if isinstance(slope, Tensor) or slope != 1.0:
+        change *= slope
+    return change, weight

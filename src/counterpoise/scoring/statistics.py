@@ -14,7 +14,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from counterpoise.scoring.tiles import Head, RunningSoftmax, blocks, gather_in_tile, statistics_dtype, tile_shape
+from counterpoise.scoring.tiles import (
+    Head,
+    RunningSoftmax,
+    add_product,
+    blocks,
+    gather_in_tile,
+    statistics_dtype,
+    tile_shape,
+    use_kernels,
+)
 
 TOP_K = 20
 """Tokens that ``entropy`` runs over."""
@@ -66,13 +75,24 @@ def block_statistics(
         anchor = RunningSoftmax(count, like)
         anchor_self, anchor_cross = like.new_zeros(count, 1), like.new_zeros(count, 1)
         anchor_expected = like.new_zeros(hidden.shape) if rows else None
+    fused = use_kernels(hidden) and not anchored
+    if fused:
+        from counterpoise.scoring import kernels  # here, because it imports Triton
 
     for start, stop in blocks(vocabulary, tile_shape(hidden)[1]):
+        if fused:
+            product, weight = head.product(hidden, start, stop)
+            if "entropy" in needs:
+                top = _merge_top(top, head.activate(product.to(like.dtype, copy=True), start, stop))
+            kept = squares if "collision" in needs else None
+            shrink = kernels.fold_tile(product, head, start, targets, softmax, target_logits, kept, keep=rows)
+            if expected is not None:
+                add_product(expected.mul_(shrink), product, weight)
+            continue
         logits, weight = head.tile(hidden, start, stop)
         gather_in_tile(logits, targets, start, stop, into=target_logits)
         if "entropy" in needs:
-            best = logits.topk(min(TOP_K, stop - start), dim=-1).values
-            top = best if top is None else torch.cat([top, best], -1).topk(min(TOP_K, stop), dim=-1).values
+            top = _merge_top(top, logits)
         exp, shrink = softmax.add(logits)
         if "collision" in needs:
             squares = squares * shrink.square() + exp.square().sum(-1, keepdim=True)
@@ -109,8 +129,17 @@ def block_statistics(
     return result
 
 
+def _merge_top(top: Tensor | None, logits: Tensor) -> Tensor:
+    """The largest logits of the tiles before, [R, up to TOP_K], and of this one."""
+    best = logits.topk(min(TOP_K, logits.shape[-1]), dim=-1).values
+    if top is None:
+        return best
+    both = torch.cat([top, best], -1)
+    return both.topk(min(TOP_K, both.shape[-1]), dim=-1).values
+
+
 def _accumulate(into: Tensor, shrink: Tensor, exp: Tensor, head: Head, logits: Tensor, weight: Tensor) -> None:
     """``into = into * shrink + (exp * slope) W`` for one tile."""
     weighted = exp if head.softcap is None else exp * head.slope(logits)
-    product = weighted.to(weight.dtype) @ weight
-    into.mul_(shrink).add_(product, alpha=head.scale if head.softcap is None else 1.0)
+    alpha = head.scale if head.softcap is None else 1.0
+    add_product(into.mul_(shrink), weighted.to(weight.dtype), weight, alpha=alpha)

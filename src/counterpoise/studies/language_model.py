@@ -18,6 +18,7 @@ from counterpoise.errors import UserError
 from counterpoise.evaluation.nll import sequence_nll
 from counterpoise.evaluation.tasks import Measurement, Measurements, run_task
 from counterpoise.models.load import LoadedModel, load_model
+from counterpoise.models.renderer import renderer_of
 from counterpoise.models.save import save_model
 from counterpoise.studies.job import HELD_OUT, Job, Prepared, split_held_out
 from counterpoise.training.ranks import own_device
@@ -111,14 +112,8 @@ class LanguageModelJob(Job):
 
     def _renderer(self, loaded: LoadedModel) -> Renderer:
         data = self.config.data
-        two_sided = loaded.architecture == "encoder-decoder"
-        return Renderer(
-            loaded.tokenizer,
-            max_length=data.max_length,
-            chat_template="plain" if data.template == "plain" else None,
-            architecture="encoder-decoder" if two_sided else "causal",
-            decoder_start_token_id=loaded.model.config.decoder_start_token_id if two_sided else None,
-        )
+        template = "plain" if data.template == "plain" else None
+        return renderer_of(loaded, max_length=data.max_length, chat_template=template)
 
     def _examples(self, source: str, split: str | None = None, limit: int | None = None) -> ReadResult:
         data = self.config.data

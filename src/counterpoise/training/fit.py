@@ -24,11 +24,12 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback, Tra
 
 from counterpoise.data.steps import Collate, StepCutter, StepOrder
 from counterpoise.errors import Stopped, UserError
+from counterpoise.models.cpu_attention import enable_cpu_attention
 from counterpoise.models.layers import layers_of
 from counterpoise.models.load import LoadedModel, cpu_has_bfloat16
-from counterpoise.models.packed_attention import enable_packed_attention
 from counterpoise.models.packing import verify_packing
 from counterpoise.objectives import Objective
+from counterpoise.training import zero
 from counterpoise.training.callbacks import HeldOut, MetricsLog, ProgressLine, require_reporter
 from counterpoise.training.checkpoints import (
     cut_log,
@@ -38,7 +39,6 @@ from counterpoise.training.checkpoints import (
     require_readable,
     step_of,
 )
-from counterpoise.training import zero
 from counterpoise.training.config import TrainingConfig
 from counterpoise.training.ranks import PATIENCE, is_main, under_deepspeed, wait
 from counterpoise.training.scored_model import ScoredModel
@@ -195,11 +195,11 @@ def _open(folder: Path) -> Path | None:
 
 
 def _switch(model: Any, config: TrainingConfig) -> None:
-    """Gradient checkpointing and compilation: neither changes what is computed."""
+    """Attention for a CPU, gradient checkpointing, compilation: none changes what is computed."""
     if config.packing != "none":
         verify_packing(model)
-        if next(model.parameters()).device.type == "cpu" and not config.compile:
-            enable_packed_attention(model)
+    if config.packing == "none" or not config.compile:  # sample by sample would break the compiled layers apart
+        enable_cpu_attention(model)
     if config.gradient_checkpointing:  # transformers renamed the method on the way to version 6
         enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
         enable({"use_reentrant": False})

@@ -9,6 +9,7 @@ One process alone needs none of it: every function then does nothing.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,5 +67,7 @@ def _state() -> Any:
     device = own_device()
     on_cpu = device is not None and device.type == "cpu"
     if on_cpu and under_deepspeed():  # accelerate takes "cpu" to mean: without DeepSpeed
-        return PartialState(backend="gloo", timeout=PATIENCE)
+        state = PartialState(backend="gloo", timeout=PATIENCE)
+        atexit.register(state.destroy_process_group)  # else a thread of its may outlive us, and abort the exit
+        return state
     return PartialState(cpu=on_cpu, timeout=PATIENCE)

@@ -25,6 +25,7 @@ from counterpoise.models.encoder import labels_of
 from counterpoise.models.head import base_of, compute_context
 from counterpoise.objectives import Objective
 from counterpoise.scoring.statistics import TOP_K
+from counterpoise.training.zero import zero_stage
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -55,7 +56,8 @@ class ScoredEncoder(nn.Module):
         self.space = labels_of(model)
         self._reference: list[nn.Module] = []  # in a list, so that it is no submodule: not moved, wrapped or saved
         if self._needs_reference and not hasattr(model, "disable_adapter"):
-            shared = {id(p): p for p in model.parameters() if not p.requires_grad}
+            # ZeRO stage 3 takes the model's weights apart, and would take those that the copy shares with it.
+            shared = {} if zero_stage() == 3 else {id(p): p for p in model.parameters() if not p.requires_grad}
             self._reference.append(copy.deepcopy(model, memo=shared).requires_grad_(False).eval())
 
     @property

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from counterpoise.models.head import base_of, final_hidden, find_head
 from counterpoise.scoring import score_tokens
+from counterpoise.training.zero import zero_stage
 
 
 class ScoredModel(nn.Module):
@@ -33,7 +34,8 @@ class ScoredModel(nn.Module):
         self.needs = frozenset(needs)
         self._reference: list[nn.Module] = []  # in a list, so that it is no submodule: not moved, wrapped or saved
         if self._needs_reference and not hasattr(model, "disable_adapter"):
-            shared = {id(p): p for p in model.parameters() if not p.requires_grad}
+            # ZeRO stage 3 takes the model's weights apart, and would take those that the copy shares with it.
+            shared = {} if zero_stage() == 3 else {id(p): p for p in model.parameters() if not p.requires_grad}
             self._reference.append(copy.deepcopy(model, memo=shared).requires_grad_(False).eval())
 
     @property

@@ -16,6 +16,8 @@ import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+import torch.distributed as dist
+
 from counterpoise.errors import Stopped, UserError
 from counterpoise.training.ranks import is_main
 
@@ -65,7 +67,12 @@ class StopRequest:
 
 
 def said_once(error: UserError | Stopped) -> BaseException:
-    """Return what a rank raises where all ranks meet the same error: the main one says it, the others end quietly."""
+    """Return what a rank raises where all ranks meet the same error: the main one says it, the others end quietly.
+
+    The ranks part for good: left to the end of Python, the threads that connect them may end in an abort.
+    """
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
     if is_main():
         return error
     return SystemExit(128 + error.signal_number if isinstance(error, Stopped) else 2)

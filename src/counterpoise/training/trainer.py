@@ -36,7 +36,6 @@ from counterpoise.objectives import Objective
 from counterpoise.objectives.measures import SUMS, means_of
 from counterpoise.training import zero
 from counterpoise.training.checkpoints import newest_complete, reading, remove, saving
-from counterpoise.training.scored_model import ScoredModel
 from counterpoise.training.settings import write_settings
 from counterpoise.training.state import (
     OPTIMISER,
@@ -99,6 +98,12 @@ class ObjectiveTrainer(Trainer):
             state.fsdp_plugin = FullyShardedDataParallelPlugin()
             state.distributed_type = DistributedType.FSDP
             self.is_fsdp_enabled = True
+        if self.is_fsdp_enabled:  # accelerate's policy would round gradients and log-probabilities to bfloat16
+            state.fsdp_plugin.mixed_precision_policy = None
+
+    def compute_loss_context_manager(self) -> AbstractContextManager[Any]:
+        """Autocast, whoever shares the model out: accelerate leaves it to the policy above under FSDP2."""
+        return torch.autocast(self.args.device.type, dtype=torch.bfloat16, enabled=self.args.bf16)
 
     # -- data ---------------------------------------------------------------------------------------------------------
 
@@ -227,6 +232,7 @@ class ObjectiveTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the objective's metrics of the step, over all its micro-batches and ranks, to what Trainer logs."""
         super().log({**logs, **self._step_metrics} if "loss" in logs else logs, start_time)
+        self.state.log_history.clear()  # metrics.jsonl has it; every checkpoint would hold it all again
 
     @torch.no_grad()
     def held_out_nll(self, items: Sequence[Any], batch_size: int = 32) -> dict[str, float]:
@@ -278,8 +284,6 @@ class ObjectiveTrainer(Trainer):
         if not self.is_deepspeed_enabled:
             return super()._prepare_for_training(max_steps, train_dataloader, resume_from_checkpoint)
         prepared = super()._prepare_for_training(max_steps, train_dataloader, None)
-        if isinstance(self.model, ScoredModel):
-            zero.use_head_outside_its_module(self.model)
         self._load_optimizer_and_scheduler(resume_from_checkpoint)  # transformers would want frozen parameters, too
         return prepared
 

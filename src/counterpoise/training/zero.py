@@ -12,12 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate.utils import DeepSpeedPlugin
 from torch import Tensor, nn
 
 from counterpoise.errors import UserError
-from counterpoise.models.head import find_head
 from counterpoise.training.ranks import under_deepspeed, world_size
 
 
@@ -36,22 +34,14 @@ def layout() -> str:
 def autocast_in_bfloat16(plugin: Any) -> None:
     """Have DeepSpeed run products in bfloat16 and keep float32 weights, as every other launcher does.
 
-    Its own ``bf16`` mode would round the trained weights that the forward pass reads, too.
+    Its own ``bf16`` mode would round the trained weights that the forward pass reads, too. Naming no module that is
+    safe in lower precision keeps gradients in float32 while ranks exchange them.
     """
-    plugin.deepspeed_config["torch_autocast"] = {"enabled": True, "dtype": "bfloat16"}
-
-
-def use_head_outside_its_module(scored: nn.Module) -> None:
-    """Tell ZeRO stage 3 that the LM head is read in ``scored``'s own forward and backward pass, not in the head's.
-
-    Call it once DeepSpeed has taken the model apart, before the first step.
-    """
-    from deepspeed.runtime.zero import register_external_parameter
-
-    head = find_head(scored.model)
-    for parameter in (head.weight, head.bias):
-        if isinstance(parameter, nn.Parameter) and hasattr(parameter, "ds_id"):
-            register_external_parameter(scored, parameter)
+    plugin.deepspeed_config["torch_autocast"] = {
+        "enabled": True,
+        "dtype": "bfloat16",
+        "lower_precision_safe_modules": [],
+    }
 
 
 def whole_parameters(parameters: dict[str, nn.Parameter]) -> Iterator[tuple[str, Tensor]]:

@@ -1,0 +1,53 @@
+"""A full disk is told from other errors, whoever met it: Python, safetensors or torch."""
+
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from counterpoise.disk import disk_problem, writing
+from counterpoise.errors import UserError
+
+TENSORS = {"a": torch.zeros(1000)}
+WRITERS = {
+    "python": lambda path: path.write_text("x" * 4000),
+    "safetensors": lambda path: save_file(TENSORS, path),
+    "torch": lambda path: torch.save(TENSORS, path),
+}
+
+
+@pytest.fixture
+def small_files():
+    """No file may grow beyond 500 bytes: the error a full disk gives, without one."""
+    assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_no_room_for_a_file(small_files, tmp_path, writer):
+    with pytest.raises(UserError, match=r"file: the disk is full; free some space$"), writing(Path("file"), "free some space"):  # fmt: skip  # noqa: E501
+        WRITERS[writer](tmp_path / "file")
+
+
+def test_a_device_that_is_always_full():
+    with pytest.raises(UserError, match=r"/dev/full: the disk is full$"), writing(Path("/dev/full")):
+        Path("/dev/full").write_text("x")
+
+
+@pytest.mark.parametrize("writer", ["python", "safetensors"])
+def test_a_folder_that_is_not_there(tmp_path, writer):
+    with pytest.raises(UserError, match=r"cannot be written \(No such file or directory\)"), writing(Path("file")):
+        WRITERS[writer](tmp_path / "missing" / "file")
+
+
+def test_other_errors_stay_what_they_are():
+    with pytest.raises(KeyError), writing(Path("file")):
+        raise KeyError("name")
+    assert disk_problem(UserError("no space left on device")) is None
+    assert disk_problem(RuntimeError("shapes do not fit")) is None
