@@ -4,8 +4,7 @@
     arm.step()                                          # forward + backward; the loss, a float
     arm.supervised                                      # targets in the step
 
-Every arm is a whole step over the same samples. A new arm is a subclass with `loss` and a line in ``ARMS``; one that
-lays its samples out in another way (packed, sorted) overrides `collate` too.
+Every arm is a whole step over the same samples. A new arm is a subclass with `loss` and a line in ``ARMS``.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ from torch import Tensor, nn
 from counterpoise import objectives
 from counterpoise.data.batching import collate
 from counterpoise.data.encoded import Encoded
+from counterpoise.data.steps import Packing, StepCutter
+from counterpoise.models.cpu_attention import enable_cpu_attention
 from counterpoise.models.head import body_of
 from counterpoise.training.scored_model import ScoredModel
 
@@ -149,10 +150,15 @@ class TRLCheckpointed(TRL):
 
 
 class Counterpoise(Arm):
-    """Ours: hidden states to scores without logits, then the objective's weights."""
+    """Ours, laid out and run as the trainer does: hidden states to scores without logits, then weights."""
 
     objective = "bft"
     options: dict[str, Any] = {}  # noqa: RUF012
+    packing: Packing = "none"
+    micro_batch_size: int | None = None
+    """Of the samples (or packed rows) of the step; None: all at once, as the peers do."""
+    by_length = False
+    """Sort the samples first, as the trainer groups them by default."""
 
     def __init__(self, model: nn.Module, samples: Sequence[Encoded]) -> None:
         super().__init__(model, samples)
@@ -160,14 +166,36 @@ class Counterpoise(Arm):
         self.scored = ScoredModel(model, self.weighting.needs)
 
     def prepare(self, model: nn.Module) -> nn.Module:
+        enable_cpu_attention(model)
         return model
 
-    def loss(self) -> Tensor:
-        scores = dict(self.scored(**self.inputs, targets=self.batch["targets"]))
-        samples = self.batch["samples"][self.batch["targets"] != -100]
-        count = int(self.batch["num_samples"])
-        denominator = count if self.weighting.average == "sample" else self.supervised
-        return self.weighting.loss(scores.pop("log_probs"), samples, denominator, num_samples=count, **scores).loss
+    def lay_out(self, samples: Sequence[Encoded]) -> None:
+        if self.by_length:
+            samples = sorted(samples, key=lambda sample: -len(sample.input_ids))
+        longest = max(len(sample.input_ids) for sample in samples)
+        size = self.micro_batch_size
+        if self.packing == "rows" and size:  # as many tokens at once as the padded arms have
+            size = max(1, size * sum(len(s.input_ids) for s in samples) // (longest * len(samples)))
+        self.cut = StepCutter(0, micro_batch_size=size, packing=self.packing, row_tokens=longest)(samples)
+        self.supervised = self.cut["tokens"]
+
+    def step(self) -> float:
+        self.model.zero_grad(set_to_none=True)
+        total = 0.0
+        for batch in self.cut["micro_batches"]:
+            with torch.autocast(self.device.type, torch.bfloat16):
+                loss = self.micro_loss({name: value.to(self.device) for name, value in batch.items()})
+            loss.backward()
+            total += loss.item()
+        return total
+
+    def micro_loss(self, batch: dict[str, Tensor]) -> Tensor:
+        samples = batch.pop("samples").reshape(-1)[batch["rows"]]
+        count = int(batch.pop("num_samples"))
+        scores = dict(self.scored(**batch))
+        denominator = self.cut["samples" if self.weighting.average == "sample" else "tokens"]
+        log_probs = scores.pop("log_probs")
+        return self.weighting.loss(log_probs, samples, denominator, num_samples=count, check=False, **scores).loss
 
 
 class CounterpoiseSFT(Counterpoise):
@@ -201,6 +229,38 @@ class CounterpoiseCompiled(Counterpoise):
         for layer in body_of(model).layers:
             layer.compile(dynamic=True)
 
+
+class Padded(Counterpoise):
+    """Mixed lengths in the order they come, eight at once, padded to the longest of each eight."""
+
+    micro_batch_size = 8
+
+
+class PaddedByLength(Padded):
+    """The same, sorted by length first."""
+
+    by_length = True
+
+
+class PackedRows(Padded):
+    """Best-fit rows."""
+
+    packing = "rows"
+
+
+class PackedFlat(Padded):
+    """Eight samples in one row, no padding at all."""
+
+    packing = "flat"
+
+
+LAYOUTS: dict[str, type[Arm]] = {
+    "padded": Padded,
+    "padded, sorted by length": PaddedByLength,
+    "packed rows": PackedRows,
+    "packed flat": PackedFlat,
+}
+"""Ways to lay out one step of mixed lengths: the same samples, the same loss."""
 
 ARMS: dict[str, type[Arm]] = {
     "transformers SFT": TransformersSFT,

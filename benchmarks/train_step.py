@@ -29,6 +29,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -37,7 +38,7 @@ from counterpoise.data.encoded import Encoded
 from counterpoise.models.adapters import AdapterConfig, apply_adapter
 from counterpoise.models.head import base_of, body_of, find_head
 from counterpoise.models.load import load_model, load_tokenizer
-from peers import ARMS, Arm
+from peers import ARMS, LAYOUTS, Arm
 
 LIMIT = "matrix products"
 OURS = "counterpoise BFT"
@@ -51,6 +52,12 @@ AIMS = [  # (arm, over which, what, at most)
     (OURS, "published BFT", "seconds", 0.55),
     (OURS, "published BFT", "extra_mib", 0.70),
     (OURS, LIMIT, "seconds", 2.00),
+    ("packed rows", "padded", "seconds", 1 / 1.3),
+    ("packed flat", "padded", "seconds", 1 / 1.3),
+    ("packed rows", "padded, sorted by length", "seconds", 1.00),
+    (OURS + ", compiled", "TRL DFT", "seconds", 0.40),
+    (OURS + ", compiled", "published BFT", "seconds", 0.55),
+    (OURS + ", compiled", LIMIT, "seconds", 2.00),
 ]
 """What the project set out to reach; printed as met or missed beside the table."""
 
@@ -67,6 +74,8 @@ class Case:
     """Of each sample, at its end."""
     vocabulary: int = 0
     """Of a model with random weights; 0 is the config's own."""
+    mixed: bool = False
+    """Samples of many lengths, from a sixteenth of ``length`` to ``length``, the second half of each supervised."""
     device: str = "cpu"
 
 
@@ -124,6 +133,10 @@ def build_samples(case: Case) -> list[Encoded]:
             if len(ids) >= count:
                 break
     rows = [ids[start : start + case.length] for start in range(0, count, case.length)]
+    if case.mixed:  # log-normal, as lengths of texts are
+        drawn = np.random.default_rng(0).lognormal(np.log(case.length / 4), 0.7, case.rows)
+        sizes = np.clip(drawn, case.length // 16, case.length).astype(int).tolist()
+        return [Encoded(r[:n], [False] * (n - n // 2) + [True] * (n // 2)) for r, n in zip(rows, sizes, strict=True)]
     return [Encoded(row, [False] * (len(row) - case.supervised) + [True] * case.supervised) for row in rows]
 
 
@@ -167,11 +180,15 @@ class MatrixProducts:
         return (time.perf_counter() - start) * self.flops / self._measured
 
 
+KINDS = ARMS | LAYOUTS
+TABLES = ("arms", "packing", "length", "vocabulary")
+
+
 def time_arms(case: Case, names: list[str], rounds: int) -> dict[str, dict[str, Any]]:
     """Let the arms take turns: name -> seconds of each round, loss, and seconds of the first step (compilation)."""
     model, samples = build_model(case), build_samples(case)
     frozen = {id(p): p for p in model.parameters() if not p.requires_grad}
-    arms: dict[str, Arm] = {name: ARMS[name](copy.deepcopy(model, memo=dict(frozen)), samples) for name in names}
+    arms: dict[str, Arm] = {name: KINDS[name](copy.deepcopy(model, memo=dict(frozen)), samples) for name in names}
     limit = MatrixProducts(model, case)
     found: dict[str, dict[str, Any]] = {}
     for name, arm in arms.items():
@@ -198,7 +215,7 @@ def _resident(field: str) -> int:
 
 def _peak_in_child(queue: Any, case: Case, name: str) -> None:
     model, samples = build_model(case), build_samples(case)
-    kind = ARMS[name]
+    kind = KINDS[name]
     warm = samples if kind.compiled else [Encoded(s.input_ids[-2:], s.supervised[-2:]) for s in samples[:1]]
     arm = kind(model, warm)  # loads kernels and thread pools, compiles, before counting
     arm.step()
@@ -236,6 +253,7 @@ def extra_mib(case: Case, name: str) -> float:
 def measure(case: Case, names: list[str], rounds: int) -> list[dict[str, Any]]:
     """Return a row an arm, and one for the limit."""
     memory = {name: extra_mib(case, name) for name in names}
+    supervised = sum(sample.num_targets for sample in build_samples(case))
     rows = []
     for name, found in time_arms(case, names, rounds).items():
         seconds = found.pop("seconds")
@@ -246,7 +264,7 @@ def measure(case: Case, names: list[str], rounds: int) -> list[dict[str, Any]]:
                 "seconds": statistics.median(seconds),
                 "seconds_by_round": seconds,
                 "extra_mib": memory.get(name),
-                "supervised_tokens_per_second": case.rows * case.supervised / statistics.median(seconds),
+                "supervised_tokens_per_second": supervised / statistics.median(seconds),
                 **found,
             }
         )
@@ -309,7 +327,7 @@ def growth(case: Case, names: list[str], rounds: int, field: str, values: tuple[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--table", choices=("arms", "length", "vocabulary"), action="append", help="default: all")
+    parser.add_argument("--table", choices=TABLES, action="append", help="default: all")
     parser.add_argument("--arm", choices=ARMS, action="append", help="of the arms table; default: all")
     parser.add_argument("--model", default=Case.model, help="alias, folder, or tiny: random weights")
     parser.add_argument("--rows", type=int, default=Case.rows)
@@ -329,9 +347,13 @@ def main() -> None:
     }
     print(" ".join(f"{k}={v}" for k, v in machine.items()), flush=True)
     tables: dict[str, list[dict[str, Any]]] = {}
-    for table in args.table or ("arms", "length", "vocabulary"):
+    for table in args.table or TABLES:
         if table == "arms":
             tables[table] = measure(case, args.arm or list(ARMS), args.rounds)
+            show_arms(tables[table])
+        elif table == "packing":
+            mixed = replace(case, rows=8 * case.rows, mixed=True)
+            tables[table] = [row for row in measure(mixed, list(LAYOUTS), args.rounds) if row["arm"] != LIMIT]
             show_arms(tables[table])
         elif table == "length":
             names = [OURS, "counterpoise BFT, checkpointing"]

@@ -113,3 +113,17 @@ def test_a_run_is_measured_printed_and_saved(tmp_path, capsys, monkeypatch):
     assert len(table[0]["seconds_by_round"]) == 2
     assert table[0]["extra_mib"] > 0
     assert "counterpoise BFT / matrix products" in capsys.readouterr().out
+
+
+def test_layouts_of_mixed_lengths_make_one_step():
+    case = train_step.Case(model="tiny", rows=20, length=96, mixed=True)
+    lengths = {len(sample.input_ids) for sample in train_step.build_samples(case)}
+    assert len(lengths) > 5
+    found = []
+    for name in peers.LAYOUTS:
+        model = train_step.build_model(case)
+        loss = peers.LAYOUTS[name](model, train_step.build_samples(case)).step()
+        found.append((loss, torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad])))
+    for loss, gradient in found[1:]:
+        assert loss == pytest.approx(found[0][0], rel=2e-2)  # bfloat16
+        assert (gradient - found[0][1]).norm() < 0.05 * found[0][1].norm()

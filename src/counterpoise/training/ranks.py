@@ -65,9 +65,16 @@ def _state() -> Any:
     from accelerate import PartialState
 
     device = own_device()
-    on_cpu = device is not None and device.type == "cpu"
-    if on_cpu and under_deepspeed():  # accelerate takes "cpu" to mean: without DeepSpeed
-        state = PartialState(backend="gloo", timeout=PATIENCE)
-        atexit.register(state.destroy_process_group)  # else a thread of its may outlive us, and abort the exit
-        return state
-    return PartialState(cpu=on_cpu, timeout=PATIENCE)
+    if device is None or device.type != "cpu":
+        return PartialState(timeout=PATIENCE)
+    if not torch.distributed.is_initialized():
+        atexit.register(_leave)
+    if under_deepspeed():  # accelerate takes "cpu" to mean: without DeepSpeed
+        return PartialState(backend="gloo", timeout=PATIENCE)
+    return PartialState(cpu=True, timeout=PATIENCE)
+
+
+def _leave() -> None:
+    """End gloo's threads before the interpreter does, which now and then aborts a process that is done."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
