@@ -6,12 +6,11 @@ An adapter is written alone, a few MB, and names its base model by hub id where 
 while it was trained, ``quantization.json`` beside it says how, which PEFT's own config does not.
 """
 
-import errno
 import json
 from pathlib import Path
 from typing import Any
 
-from counterpoise.errors import UserError
+from counterpoise.disk import writing
 
 QUANTIZATION_FILE = "quantization.json"
 """Holds ``{"base_quantization": "nf4"}``, in the folder of an adapter that was trained on a base in 4 bits."""
@@ -28,16 +27,12 @@ def save_model(model: Any, tokenizer: Any, folder: str | Path) -> Path:
     is_adapter = hasattr(model, "peft_config")
     # Left to itself, PEFT asks the hub whether the base model's vocabulary has changed.
     options = {"save_embedding_layers": False} if is_adapter else {}
-    try:
+    with writing(folder, "the model was not saved; free some space"):
         with no_progress_bars():
             model.save_pretrained(folder, **options)
             tokenizer.save_pretrained(folder)
         if is_adapter and (method := _base_quantization(model)):
             (folder / QUANTIZATION_FILE).write_text(json.dumps({"base_quantization": method}) + "\n", encoding="utf-8")
-    except Exception as error:
-        if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error):
-            raise UserError(f"{folder}: the disk is full, so the model was not saved; free some space.") from error
-        raise
     return folder
 
 

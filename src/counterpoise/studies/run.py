@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from counterpoise.disk import writing
 from counterpoise.errors import UserError
 from counterpoise.evaluation.results import Comparison, ResultRow, write_json
 from counterpoise.models.adapters import memory_bytes, parameter_counts
@@ -30,8 +31,20 @@ from counterpoise.training.fit import FitResult, fit
 from counterpoise.training.ranks import is_main, main_first, wait, world_size
 from counterpoise.training.state import load_trained
 
-PARTS = ("run.yaml", "metrics.jsonl", "timing.jsonl", "results.json", "environment.json", "model")
-"""What a run writes to its folder, besides checkpoints."""
+PARTS = ("metrics.jsonl", "timing.jsonl", "results.json", "environment.json", "model", "runs")
+"""What a run writes to its folder, besides run.yaml and checkpoints."""
+DRAFT = "run.yaml.tmp"
+FREE = (
+    "micro_batch_size",
+    "packing",
+    "gradient_checkpointing",
+    "activation_offloading",
+    "compile",
+    "checkpoint_every",
+    "max_checkpoints",
+    "report_to",
+)
+"""Keys of ``training`` that a run may change when it goes on: it ran out of memory, say."""
 
 
 def train(
@@ -109,11 +122,12 @@ def train(
         processes=world_size(),
     )
     outcome = _outcome(config, loaded, objective.label(), before, after, job.floors(data), fitted)
-    if config.output.save_model:
-        job.save(loaded, folder / "model")
-        (folder / "model" / "README.md").write_text(model_card(config, outcome, made_with), encoding="utf-8")
-    write_json(folder / "environment.json", made_with)
-    write_json(folder / "results.json", outcome)  # last: its presence says that the run is finished
+    with writing(folder, "free some space; the same command then only evaluates and writes again"):
+        if config.output.save_model:
+            job.save(loaded, folder / "model")
+            (folder / "model" / "README.md").write_text(model_card(config, outcome, made_with), encoding="utf-8")
+        write_json(folder / "environment.json", made_with)
+        write_json(folder / "results.json", outcome)  # last: its presence says that the run is finished
     wait()
     plain: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     return plain
@@ -121,7 +135,6 @@ def train(
 
 def _open_folder(config: RunConfig, folder: Path, overwrite: bool) -> dict[str, Any] | None:
     """Prepare the run folder; return the results of a run that is finished already."""
-    resolved = yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True)
     written = folder / "run.yaml"
     if overwrite and written.exists():
         for path in [*(folder / part for part in PARTS), *folder.glob("checkpoint-*")]:
@@ -129,9 +142,9 @@ def _open_folder(config: RunConfig, folder: Path, overwrite: bool) -> dict[str, 
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+        written.unlink()  # last: a kill before leaves a run that --overwrite deletes
     if written.exists():
-        other = yaml.safe_load(written.read_text(encoding="utf-8"))
-        changed = _first_change(other, config.plain())
+        changed = _first_change(_binding(yaml.safe_load(written.read_text(encoding="utf-8"))), _binding(config.plain()))
         if changed:
             raise UserError(
                 f"{folder} holds a run with another config ({changed}); "
@@ -140,15 +153,20 @@ def _open_folder(config: RunConfig, folder: Path, overwrite: bool) -> dict[str, 
         if (folder / "results.json").exists():
             finished: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
             return finished
-        return None
-    if folder.exists() and any(folder.iterdir()):
+    elif folder.exists() and any(path.name != DRAFT for path in folder.iterdir()):
         raise UserError(f"{folder} is not empty and holds no run; choose another output.folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        written.write_text(resolved, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written to ({error.strerror})") from None
+    if is_main():
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / DRAFT).write_text(yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True), "utf-8")
+            (folder / DRAFT).replace(written)
     return None
+
+
+def _binding(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return a resolved config without the keys that may change when a run goes on: none of them changes the loss."""
+    training = {key: value for key, value in plain.get("training", {}).items() if key not in FREE}
+    return plain | {"training": training}
 
 
 def _first_change(old: Any, new: Any, where: str = "") -> str:
