@@ -9,10 +9,13 @@ Importing this package is quick: torch and transformers come in with the first n
 """
 
 import importlib
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # before the hub library is first imported
+# PEFT imports bitsandbytes wherever it is installed, which then asks for a kernel from the hub that nobody chose.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 if TYPE_CHECKING:
     from counterpoise.models.adapters import (
