@@ -2,6 +2,7 @@
 
 import resource
 import signal
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,19 +20,25 @@ WRITERS = {
 }
 
 
-@pytest.fixture
+@contextmanager
 def small_files():
-    """No file may grow beyond 500 bytes: the error a full disk gives, without one."""
+    """No file may grow beyond 500 bytes: the error a full disk gives, without one.
+
+    Not a fixture: pytest reports before fixtures end, and its own output may be a longer file.
+    """
     assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_no_room_for_a_file(small_files, tmp_path, writer):
-    with pytest.raises(UserError, match=r"file: the disk is full; free some space$"), writing(Path("file"), "free some space"):  # fmt: skip  # noqa: E501
+def test_no_room_for_a_file(tmp_path, writer):
+    refused = pytest.raises(UserError, match=r"file: the disk is full; free some space$")
+    with refused, small_files(), writing(Path("file"), "free some space"):
         WRITERS[writer](tmp_path / "file")
 
 

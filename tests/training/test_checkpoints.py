@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import shutil
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -69,10 +70,13 @@ class DiskFills(TrainerCallback):
             limit_files(self.size)
 
 
-@pytest.fixture
-def disk_in_order():
-    yield
-    limit_files(None)
+@contextmanager
+def mended_afterwards():
+    """Not a fixture: pytest reports before fixtures end, and its own output may be a longer file."""
+    try:
+        yield
+    finally:
+        limit_files(None)
 
 
 # -- which are whole ------------------------------------------------------------------------------------------------
@@ -222,32 +226,30 @@ def test_a_damaged_mark(run):
 
 
 @pytest.mark.parametrize("size", [20_000, 45_000], ids=["no room for the weights", "none for the optimiser"])
-def test_a_full_disk_leaves_the_checkpoint_before(llama_folder, tmp_path, disk_in_order, size):
+def test_a_full_disk_leaves_the_checkpoint_before(llama_folder, tmp_path, size):
     """It ends in a sentence, half a checkpoint is not left, and with more room the same call goes on as if unbroken."""
     full = {"kind": "full", "layers": 1}
     train(llama_folder, tmp_path / "unbroken", adapter=full)
     says = r"checkpoint-4: the disk is full, so this checkpoint was not written; the same command goes on from "
-    with pytest.raises(UserError, match=says + r"\S*checkpoint-2$"):
+    with pytest.raises(UserError, match=says + r"\S*checkpoint-2$"), mended_afterwards():
         train(llama_folder, tmp_path / "run", DiskFills(3, size), adapter=full)
-    limit_files(None)
     assert [path.name for path in (tmp_path / "run").glob("checkpoint-*")] == ["checkpoint-2"]
     assert train(llama_folder, tmp_path / "run", adapter=full).resumed_from == 2
     for name in ("metrics.jsonl", "checkpoint-4/trainable.safetensors"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
 
 
-def test_a_full_disk_before_the_first_checkpoint(llama_folder, tmp_path, disk_in_order):
+def test_a_full_disk_before_the_first_checkpoint(llama_folder, tmp_path):
     says = r"checkpoint-2: the disk is full, .*; no checkpoint had been written yet"
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=says), mended_afterwards():
         train(llama_folder, tmp_path / "run", DiskFills(0, 5000))
     assert newest_complete(tmp_path / "run") is None
 
 
-def test_no_room_for_the_log(llama_folder, tmp_path, disk_in_order):
+def test_no_room_for_the_log(llama_folder, tmp_path):
     says = r"metrics.jsonl: the disk is full; the same command goes on from \S*checkpoint-2$"
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=says), mended_afterwards():
         train(llama_folder, tmp_path / "run", DiskFills(3, 10))
-    limit_files(None)
     assert train(llama_folder, tmp_path / "run").resumed_from == 2
 
 
