@@ -29,7 +29,7 @@ FSDP = {
     "FSDP_RESHARD_AFTER_FORWARD": "true",
     "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
 }
-"""What ``accelerate launch`` sets for examples/distributed/fsdp2.yaml; on CPUs it starts no processes itself."""
+"""What ``accelerate launch`` sets for examples/distributed/fsdp2.yaml; here torchrun starts the processes."""
 
 
 def write_run(tmp_path, name, model, **training):

@@ -20,7 +20,7 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.utils import DeepSpeedPlugin, DistributedType, FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 from safetensors.torch import load_file
-from tiny_runs import examples
+from test_world_size import FSDP, write_run
 
 from counterpoise.evaluation.results import write_json
 from counterpoise.studies.run import train
@@ -101,11 +101,9 @@ def test_fsdp2_turns_on_what_it_should(launched):
 
 def test_the_world_size_tests_run_under_fsdp2_yaml():
     """tests/invariances/test_world_size.py writes out what the file sets, since torchrun starts its processes."""
-    source = (Path(__file__).parents[1] / "invariances" / "test_world_size.py").read_text()
-    written = yaml.safe_load(source.split("FSDP = ")[1].split('"""')[0])
     _, environment = launch_environment("fsdp2")
-    assert written
-    assert written == {key: environment[key] for key in written}
+    assert FSDP
+    assert {key: environment[key] for key in FSDP} == FSDP
 
 
 @pytest.mark.parametrize("stage", [2, 3])
@@ -137,26 +135,6 @@ def test_the_run_works_as_it_stands(llama_folder, tmp_path):
 
 
 # -- the commands themselves -------------------------------------------------------------------------------------------
-
-
-def write_run(tmp_path, name, model, **training):
-    records = [{"prompt": e.messages[0].content, "completion": e.messages[1].content} for e in examples(14)]
-    write_json(tmp_path / "rows.json", records)
-    config = {
-        "model": str(model),
-        "data": {"source": str(tmp_path / "rows.json"), "held_out": 0.05},
-        "objective": {"name": "bft", "window": 4},
-        "adapter": "full",
-        "training": {
-            "epochs": 2, "batch_size": 4, "micro_batch_size": 1, "learning_rate": 1e-3, "precision": "float32",
-            "checkpoint_every": 2, "seed": 5, "max_checkpoints": 10,
-        } | training,
-        "evaluation": {"every": 3},
-        "output": str(tmp_path / name),
-    }  # fmt: skip
-    path = tmp_path / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(config))
-    return path
 
 
 def run_it(path, launcher=()):

@@ -24,7 +24,7 @@ from typing import Any, Literal
 from counterpoise.data.conll import SUFFIXES, conll_records, split_tag, tag_problem
 from counterpoise.data.formats import RecordError, _identifier, _kind, _text, _value, rename
 from counterpoise.data.reading import _open_source
-from counterpoise.data.records import Located, Problem, check_file, kind_of
+from counterpoise.data.records import Located, Problem, check_file, kind_of, reading_summary
 from counterpoise.errors import UserError, nearest
 
 LabelTask = Literal["token-classification", "sequence-classification", "regression"]
@@ -92,11 +92,7 @@ class LabelledSet:
 
     def summary(self, shown: int = 5) -> str:
         """Say in a few lines what was kept and what was dropped, listing the first ``shown`` problems."""
-        lines = [f"{self.source}: kept {len(self.examples):,} examples, dropped {len(self.dropped):,}"]
-        lines += [f"  {problem}" for problem in self.dropped[:shown]]
-        if len(self.dropped) > shown:
-            lines.append(f"  and {len(self.dropped) - shown:,} more")
-        return "\n".join(lines)
+        return reading_summary(self.source, len(self.examples), self.dropped, shown)
 
 
 def check_task(task: str) -> None:

@@ -25,7 +25,7 @@ from typing import Any
 
 from counterpoise.data.example import Example
 from counterpoise.data.formats import RecordError, check_format, detect, to_example
-from counterpoise.data.records import Located, Problem, check_file, kind_of, read_records
+from counterpoise.data.records import Located, Problem, check_file, kind_of, read_records, reading_summary
 from counterpoise.errors import UserError, nearest
 
 HUB = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(:(?P<config>[\w.-]+))?(@(?P<revision>[\w./-]+))?")
@@ -50,11 +50,7 @@ class ReadResult:
 
     def summary(self, shown: int = 5) -> str:
         """Say in a few lines what was kept and what was dropped, listing the first ``shown`` problems."""
-        lines = [f"{self.source}: kept {len(self.examples):,} examples, dropped {len(self.dropped):,}"]
-        lines += [f"  {problem}" for problem in self.dropped[:shown]]
-        if len(self.dropped) > shown:
-            lines.append(f"  and {len(self.dropped) - shown:,} more")
-        return "\n".join(lines)
+        return reading_summary(self.source, len(self.examples), self.dropped, shown)
 
 
 def read_examples(

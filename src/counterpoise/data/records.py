@@ -13,7 +13,7 @@ import gzip
 import json
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -227,3 +227,12 @@ def _parquet(path: Path) -> Iterator[Located | Problem]:
     except pa.ArrowException as error:
         after = f" after row {number}" if number else ""
         raise UserError(f"{path.name}: not a readable parquet file{after} ({str(error).splitlines()[0]})") from None
+
+
+def reading_summary(source: str, kept: int, dropped: Sequence[Problem], shown: int) -> str:
+    """Say in a few lines what was kept of a source and what was dropped, listing the first ``shown`` problems."""
+    lines = [f"{source}: kept {kept:,} examples, dropped {len(dropped):,}"]
+    lines += [f"  {problem}" for problem in dropped[:shown]]
+    if len(dropped) > shown:
+        lines.append(f"  and {len(dropped) - shown:,} more")
+    return "\n".join(lines)

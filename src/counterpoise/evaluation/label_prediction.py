@@ -15,12 +15,10 @@ from torch import Tensor
 
 from counterpoise.data.labelled import EncodedLabels, collate_labels
 from counterpoise.evaluation.labels import Prediction
-from counterpoise.evaluation.tasks import Measurement, Measurements
+from counterpoise.evaluation.tasks import HELD_OUT, Measurement, Measurements
 from counterpoise.models.encoder import labels_of
 from counterpoise.models.head import compute_context
 from counterpoise.training.scored_encoder import ScoredEncoder, label_logits
-
-HELD_OUT = "held-out examples"
 
 
 @torch.inference_mode()

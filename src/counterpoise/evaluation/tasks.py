@@ -23,6 +23,9 @@ from counterpoise.evaluation.intervals import Difference, Estimate, paired_ratio
 from counterpoise.evaluation.nll import general_sentences, plain_text_items, sequence_nll
 from counterpoise.evaluation.option_scoring import OptionScores, score_options
 
+HELD_OUT = "held-out examples"
+"""The task name of a run's own held-out examples."""
+
 
 @dataclass(frozen=True)
 class Measurement:

@@ -25,6 +25,7 @@ from counterpoise.models.hidden import body_of as body_of
 from counterpoise.models.hidden import compute_context as compute_context
 from counterpoise.models.hidden import final_hidden as final_hidden
 from counterpoise.models.hidden import model_name as model_name
+from counterpoise.models.hidden import relative_difference
 from counterpoise.scoring import Head
 
 _TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4}  # root mean square, relative; else 16 bits:
@@ -116,14 +117,14 @@ def verify_head(model: nn.Module, *, name: str | None = None) -> LMHead:
     finally:
         model.train(was_training)
     tolerance = _TOLERANCE.get(own.dtype, _TOLERANCE_16_BIT)
-    if own.shape != ours.shape or not (difference := _relative(ours, own)) <= tolerance:
+    if own.shape != ours.shape or not (difference := relative_difference(ours, own)) <= tolerance:
         shown = "shapes differ" if own.shape != ours.shape else f"relative difference {difference:.2g}"
         raise UserError(
             f"{name}: its logits are not its LM head applied to its last hidden states ({shown}), so "
             f"{type(base_of(model)).__name__} has a cap, a scale or a layer there that Counterpoise does not know, "
             "and every confidence would be wrong; choose another model."
         )
-    if not _relative(own[1, :-1], own[0, :-1]) <= tolerance:
+    if not relative_difference(own[1, :-1], own[0, :-1]) <= tolerance:
         raise UserError(
             f"{name}: its predictions depend on later tokens, so it is an encoder ({type(base_of(model)).__name__}); "
             "expected a causal language model or an encoder-decoder."
@@ -175,10 +176,3 @@ def _amplified(body: nn.Module, factor: float) -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-def _relative(found: Tensor, expected: Tensor) -> float:
-    """Root mean square of the difference, relative to that of ``expected``; NaN if either holds one."""
-    expected = expected.float()
-    size = expected.square().mean().sqrt().clamp(min=1e-12)
-    return float((found.float() - expected).square().mean().sqrt() / size)

@@ -177,3 +177,10 @@ def compute_context(model: nn.Module) -> AbstractContextManager[Any]:
     if not low or len(dtypes) == 1 or torch.is_autocast_enabled(device):
         return nullcontext()
     return torch.autocast(device, dtype=low.pop())
+
+
+def relative_difference(found: Tensor, expected: Tensor) -> float:
+    """Root mean square of the difference, relative to that of ``expected``; NaN if either holds one."""
+    expected = expected.float()
+    size = expected.square().mean().sqrt().clamp(min=1e-12)
+    return float((found.float() - expected).square().mean().sqrt() / size)

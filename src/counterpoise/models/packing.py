@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from counterpoise.errors import UserError
-from counterpoise.models.hidden import base_of, final_hidden, model_name
+from counterpoise.models.hidden import base_of, final_hidden, model_name, relative_difference
 
 _LENGTHS = (5, 7)  # of the two samples that share a row
 _APART = {torch.float64: 1e-9, torch.float32: 1e-6}  # root mean square, relative; 0 but for mixtures of experts
@@ -63,10 +63,10 @@ def _trouble(model: nn.Module) -> tuple[str, float] | None:
         (slice(boundary, None), _packed(model, changed[0], second)),
         (slice(0, boundary), _packed(model, first, changed[1])),
     ):
-        difference = _relative(other[part], packed[part])
+        difference = relative_difference(other[part], packed[part])
         if not difference <= _APART.get(packed.dtype, _APART_16_BIT):
             return "see each other", difference
-    difference = _relative(packed, torch.cat([_alone(model, first), _alone(model, second)]))
+    difference = relative_difference(packed, torch.cat([_alone(model, first), _alone(model, second)]))
     if not difference <= _ALONE.get(packed.dtype, _ALONE_16_BIT):
         return "are not computed as each is alone", difference
     return None
@@ -91,10 +91,3 @@ def _alone(model: nn.Module, ids: Tensor) -> Tensor:
     if base_of(model).config.is_encoder_decoder:
         inputs["encoder_input_ids"] = ids.flip(1)
     return final_hidden(model, **inputs)[0]
-
-
-def _relative(found: Tensor, expected: Tensor) -> float:
-    """Root mean square of the difference, relative to that of ``expected``; NaN if either holds one."""
-    expected = expected.float()
-    size = expected.square().mean().sqrt().clamp(min=1e-12)
-    return float((found.float() - expected).square().mean().sqrt() / size)

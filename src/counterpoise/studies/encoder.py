@@ -14,9 +14,10 @@ from counterpoise.errors import UserError
 from counterpoise.evaluation.label_floors import label_floors
 from counterpoise.evaluation.label_prediction import label_nll, predict_labels
 from counterpoise.evaluation.labels import measure_labels
+from counterpoise.evaluation.tasks import HELD_OUT
 from counterpoise.models.encoder import labels_of, load_encoder, longest_input, save_encoder
 from counterpoise.models.load import LoadedModel
-from counterpoise.studies.job import HELD_OUT, Job, Prepared, split_held_out
+from counterpoise.studies.job import Job, Prepared, split_held_out
 from counterpoise.training.config import RunConfig
 from counterpoise.training.ranks import own_device
 from counterpoise.training.scored_encoder import ScoredEncoder, check_objective

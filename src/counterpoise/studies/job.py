@@ -24,8 +24,6 @@ from counterpoise.errors import UserError
 from counterpoise.models.load import LoadedModel
 from counterpoise.training.config import RunConfig
 
-HELD_OUT = "held-out examples"
-
 Say = Callable[[str], None]
 
 

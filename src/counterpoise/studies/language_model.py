@@ -16,11 +16,11 @@ from counterpoise.data.rendering import Renderer, encode_all
 from counterpoise.data.streaming import StepStream
 from counterpoise.errors import UserError
 from counterpoise.evaluation.nll import sequence_nll
-from counterpoise.evaluation.tasks import Measurement, Measurements, run_task
+from counterpoise.evaluation.tasks import HELD_OUT, Measurement, Measurements, run_task
 from counterpoise.models.load import LoadedModel, load_model
 from counterpoise.models.renderer import renderer_of
 from counterpoise.models.save import save_model
-from counterpoise.studies.job import HELD_OUT, Job, Prepared, split_held_out
+from counterpoise.studies.job import Job, Prepared, split_held_out
 from counterpoise.training.ranks import own_device
 from counterpoise.training.scored_model import ScoredModel
 

@@ -10,7 +10,6 @@ token, so that every objective weighs it, and ``sft`` is cross-entropy.
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Collection
 from typing import Any
@@ -25,7 +24,7 @@ from counterpoise.models.encoder import labels_of
 from counterpoise.models.head import base_of, compute_context
 from counterpoise.objectives import Objective
 from counterpoise.scoring.statistics import TOP_K
-from counterpoise.training.zero import zero_stage
+from counterpoise.training.scored import Scored
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -39,39 +38,18 @@ def check_objective(task: LabelTask, objective: Objective) -> None:
         )
 
 
-class ScoredEncoder(nn.Module):
+class ScoredEncoder(Scored):
     """An encoder with a task head whose forward pass returns what objectives weigh.
 
     Args:
         model: as `models.encoder.load_encoder` gives it, PEFT-wrapped or not.
-        needs: what the objective needs beyond log-probabilities (``Objective.needs``). The reference is the model
-            before training, whose new head guesses: the adapter switched off, or without an adapter a frozen copy made
-            here (frozen weights are shared, not copied).
+        needs: what the objective needs beyond log-probabilities; see :class:`Scored`. The new head of the reference,
+            which is the model before training, guesses.
     """
 
     def __init__(self, model: nn.Module, needs: Collection[str] = ()) -> None:
-        super().__init__()
-        self.model = model
-        self.needs = frozenset(needs)
+        super().__init__(model, needs)
         self.space = labels_of(model)
-        self._reference: list[nn.Module] = []  # in a list, so that it is no submodule: not moved, wrapped or saved
-        if self._needs_reference and not hasattr(model, "disable_adapter"):
-            # ZeRO stage 3 takes the model's weights apart, and would take those that the copy shares with it.
-            shared = {} if zero_stage() == 3 else {id(p): p for p in model.parameters() if not p.requires_grad}
-            self._reference.append(copy.deepcopy(model, memo=shared).requires_grad_(False).eval())
-
-    @property
-    def _needs_reference(self) -> bool:
-        return bool(self.needs & {"reference_log_probs", "reference_kl"})
-
-    @property
-    def config(self) -> Any:
-        return self.model.config
-
-    @property
-    def _no_split_modules(self) -> Any:
-        """The layers that FSDP shards one by one, as the model names them."""
-        return getattr(base_of(self.model), "_no_split_modules", None)
 
     def forward(
         self, targets: Tensor, rows: Tensor | None = None, values: Tensor | None = None, **body: Tensor
@@ -103,24 +81,14 @@ class ScoredEncoder(nn.Module):
             scores["entropy"] = -(top.exp() * top).sum(-1)
         if "collision" in self.needs:
             scores["collision"] = log_p.exp().square().sum(-1)
-        if self._needs_reference:
-            with torch.no_grad():
-                reference = _at(self._reference_logits(body), rows).log_softmax(-1)
+        if self.needs_reference:
+            with torch.no_grad(), self.reference(rows.device) as model:
+                reference = _at(label_logits(model, body), rows).log_softmax(-1)
             if "reference_log_probs" in self.needs:
                 scores["reference_log_probs"] = _pick(reference, labels)
             if "reference_kl" in self.needs:
                 scores["reference_kl"] = (reference.exp() * (reference - log_p)).sum(-1)
         return scores
-
-    def _reference_logits(self, body: dict[str, Tensor]) -> Tensor:
-        if self._reference:
-            return label_logits(self._reference[0].to(body["input_ids"].device), body)
-        was_training = self.model.training
-        self.model.eval()
-        with self.model.disable_adapter():  # type: ignore[operator]
-            logits = label_logits(self.model, body)
-        self.model.train(was_training)
-        return logits
 
 
 def label_logits(model: Any, batch: dict[str, Tensor]) -> Tensor:

@@ -6,50 +6,23 @@ autocast applies to it, and wrappers that gather parameters around ``forward`` (
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Collection
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from counterpoise.models.head import base_of, final_hidden, find_head
+from counterpoise.models.head import final_hidden, find_head
 from counterpoise.scoring import score_tokens
-from counterpoise.training.zero import zero_stage
+from counterpoise.training.scored import Scored
 
 
-class ScoredModel(nn.Module):
+class ScoredModel(Scored):
     """A language model, decoder-only or encoder-decoder, whose forward pass returns what objectives weigh.
 
     Args:
         model: a language model, PEFT-wrapped or not.
-        needs: what the objective needs beyond log-probabilities (``Objective.needs``). For the reference's
-            log-probabilities or KL, the reference is the model with its adapter off, or, without an adapter, a frozen
-            copy made here, before training (frozen weights are shared, not copied).
+        needs: what the objective needs beyond log-probabilities; see :class:`Scored`, also on the reference.
     """
-
-    def __init__(self, model: nn.Module, needs: Collection[str] = ()) -> None:
-        super().__init__()
-        self.model = model
-        self.needs = frozenset(needs)
-        self._reference: list[nn.Module] = []  # in a list, so that it is no submodule: not moved, wrapped or saved
-        if self._needs_reference and not hasattr(model, "disable_adapter"):
-            # ZeRO stage 3 takes the model's weights apart, and would take those that the copy shares with it.
-            shared = {} if zero_stage() == 3 else {id(p): p for p in model.parameters() if not p.requires_grad}
-            self._reference.append(copy.deepcopy(model, memo=shared).requires_grad_(False).eval())
-
-    @property
-    def _needs_reference(self) -> bool:
-        return bool(self.needs & {"reference_log_probs", "reference_kl"})
-
-    @property
-    def config(self) -> Any:
-        return self.model.config
-
-    @property
-    def _no_split_modules(self) -> Any:
-        """The layers that FSDP shards one by one, as the model names them."""
-        return getattr(base_of(self.model), "_no_split_modules", None)
 
     def forward(self, targets: Tensor, rows: Tensor | None = None, **body: Tensor) -> dict[str, Tensor]:
         """Score a batch.
@@ -67,7 +40,7 @@ class ScoredModel(nn.Module):
         hidden, kept = self._rows(final_hidden(self.model, **body), rows), flat.index_select(0, rows)
         extras: dict[str, Tensor] = {}
         anchor_hidden = anchor_head = None
-        if self._needs_reference:
+        if self.needs_reference:
             with torch.no_grad():
                 anchor_hidden, anchor_head = self._reference_rows(body, rows)
                 if "reference_log_probs" in self.needs:
@@ -91,13 +64,6 @@ class ScoredModel(nn.Module):
         return hidden.reshape(-1, hidden.shape[-1]).index_select(0, rows)
 
     def _reference_rows(self, body: dict[str, Tensor], rows: Tensor) -> tuple[Tensor, Any]:
-        if self._reference:
-            reference = self._reference[0].to(rows.device)
+        with self.reference(rows.device) as reference:
             hidden, head = final_hidden(reference, **body), find_head(reference)
-        else:
-            was_training = self.model.training
-            self.model.eval()
-            with self.model.disable_adapter():  # type: ignore[operator]
-                hidden, head = final_hidden(self.model, **body), find_head(self.model)
-            self.model.train(was_training)
         return self._rows(hidden, rows), head
