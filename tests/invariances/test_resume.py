@@ -204,7 +204,7 @@ def small_disk(tmp_path):
     [
         (260_000, 3, r"checkpoint-6: the disk is full, so this .* the same command goes on from \S*checkpoint-3$"),
         (100_000, 3, r"checkpoint-3: the disk is full, so this .* no checkpoint had been written yet$"),
-        (50_000, None, r"run/model: the disk is full, so the model was not saved; free some space"),
+        (50_000, None, r"run/model: the disk is full; the model was not saved; free some space"),
     ],
     ids=["after a checkpoint", "before any", "at the end"],
 )
