@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from counterpoise import __version__
+from counterpoise.cli_evaluate import data_overlap, evaluate, tasks_app
 from counterpoise.errors import Stopped, UserError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the data loader forks; the tokenizers library warns of that
@@ -34,6 +35,10 @@ data_app = typer.Typer(help="Look at data before training on it.", no_args_is_he
 models_app = typer.Typer(help="Models known by a short name, and whether they are on this disk.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
+app.add_typer(tasks_app, name="tasks")
+app.command("evaluate", epilog="Example: counterpoise evaluate smollm2-135m -t pubmedqa -t mmlu-general --limit 100")(
+    evaluate
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of a table.")]
 DataDir = Annotated[
@@ -62,6 +67,11 @@ def common(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Read before any command; ``--debug`` is looked for by :func:`main`."""
+
+
+data_app.command("overlap", epilog="Example: counterpoise data overlap facts.jsonl -t pubmedqa -t group:blurb")(
+    data_overlap
+)
 
 
 @app.command(epilog="Example: counterpoise demo --folder runs/demo")

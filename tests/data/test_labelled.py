@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from counterpoise.data.labelled import collate_labels, encode_labels, first_toke
 from counterpoise.data.labelled_reading import LabelledExample, LabelSpace, read_labelled
 from counterpoise.data.steps import StepCutter
 from counterpoise.errors import UserError
+from counterpoise.evaluation.blurb import DATA_SETS
 from tiny_encoders import toy_scores, toy_tagged, toy_texts, wordpiece_tokenizer
 from tiny_models import tiny_tokenizer
 
@@ -115,6 +117,61 @@ def test_texts_pairs_and_renamed_columns(write):
 def test_numbers_and_texts_are_the_same_labels(write):
     path = write("a.jsonl", [{"text": "x", "label": 1}, {"text": "y", "label": "0"}, {"text": "z", "label": "1"}])
     assert read_labelled(path, task="sequence-classification").space.labels == ("0", "1")
+
+
+def test_several_labels(write):
+    """A list, or, where a field is text, labels parted by semicolons; none is allowed; one order whatever the file."""
+    records = [
+        {"text": "x", "labels": ["growth", "death"]},
+        {"text": "y", "labels": []},
+        {"text": "z", "labels": [1]},
+    ]
+    read = read_labelled(write("a.jsonl", records), task="multi-label")
+    assert [example.labels for example in read.examples] == [("death", "growth"), (), ("1",)]
+    assert read.space == LabelSpace("multi-label", ("1", "death", "growth"))
+    table = read_labelled(write("a.csv", "text,labels\nx,growth; death\ny,\nz,1\n"), task="multi-label")
+    assert table.examples[0].labels == ("death", "growth")
+    assert table.fingerprint == read.fingerprint
+    other = read_labelled(write("b.csv", "text,labels\nx,growth; death\ny,1\nz,1\n"), task="multi-label")
+    assert other.fingerprint != read.fingerprint
+    known = ["growth", "death", "1", "more"]
+    assert read_labelled(write("a.jsonl", records), task="multi-label", labels=known).space.labels == tuple(known)
+
+
+@pytest.mark.parametrize(
+    ("record", "wanted"),
+    [
+        ({"text": "x", "labels": ["a", "a"]}, "column 'labels' names 'a' twice; expected each label once"),
+        ({"text": "x", "labels": "a;;b"}, "entry 2 of column 'labels' is empty"),
+        ({"text": "x", "labels": [None]}, "entry 1 of column 'labels' is null; expected text or a whole number"),
+        ({"text": "x", "labels": None}, "column 'labels' is null; expected a list, or labels parted by ';'"),
+        ({"text": "x", "label": "a"}, "has no column 'labels' (did you mean 'label'?)"),
+        ({"text": "x", "labels": []}, "no text has a label; expected at least one in column 'labels'"),
+    ],
+)
+def test_broken_several_labels(write, record, wanted):
+    assert wanted in refusal(write("a.jsonl", [record]), "multi-label")
+
+
+def test_an_unknown_one_of_several_labels(write):
+    message = refusal(write("a.jsonl", [{"text": "x", "labels": ["grows"]}]), "multi-label", labels=["growth"])
+    assert "label 'grows' is none of the known ones (did you mean 'growth'?): growth" in message
+
+
+def test_words_can_be_entities_of_their_own(write):
+    """Files without B- are refused, unless each word is asked to stand alone; then no label is an I-."""
+    path = write("a.tsv", "a\tI-PAR\nb\tI-PAR\nc\tO\nd\tI-INT\n")
+    assert "tag 'I-PAR' comes first" in refusal(path, "token-classification")
+    read = read_labelled(path, task="token-classification", one_word_entities=True)
+    assert read.examples[0].tags == ("B-PAR", "B-PAR", "O", "B-INT")
+    assert read.space.labels == ("O", "B-INT", "B-PAR")
+    records = write("a.jsonl", [{"tokens": ["a", "b"], "tags": ["I-PAR", "I-PAR"]}])
+    again = read_labelled(records, task="token-classification", one_word_entities=True)
+    assert again.examples[0].tags == ("B-PAR", "B-PAR")
+    wrong = write("b.tsv", "a\tPAR\n")
+    assert "line 1: tag 'PAR' is not IOB2" in refusal(wrong, "token-classification", one_word_entities=True)
+    message = refusal(records, "regression", one_word_entities=True)
+    assert message == "one_word_entities is for token-classification; leave it out for regression"
 
 
 @pytest.mark.parametrize(
@@ -279,6 +336,19 @@ def test_collate_texts_and_scores():
     assert batch["targets"].tolist() == [[0], [0], [0]]
 
 
+def test_several_labels_are_yes_or_no():
+    examples = [LabelledExample("gene high", labels=("a", "c")), LabelledExample("low", labels=())]
+    space = LabelSpace("multi-label", ("a", "b", "c"))
+    encoded = encode_labels(examples, wordpiece_tokenizer(), space, 64)
+    assert [item.targets for item in encoded.items] == [[1, 0, 1], [0, 0, 0]]
+    assert encoded.report.targets == 6
+    batch = collate_labels(encoded.items, 0)
+    assert batch["targets"].tolist() == [[1, 0, 1], [0, 0, 0]]
+    assert batch["samples"].tolist() == [[0, 0, 0], [1, 1, 1]]
+    with pytest.raises(UserError, match="label 'd' is none of the model's: a, b, c"):
+        encode_labels([LabelledExample("x", labels=("d",))], wordpiece_tokenizer(), space, 64)
+
+
 def test_the_step_cutter_takes_them():
     """Whole steps of the trainer: micro-batches, and empty ones where another rank has more."""
     examples, space = toy_tagged(5)
@@ -318,6 +388,39 @@ def test_published_counts(blurb, name, sentences, words, entities):
     assert sum(len(example.words) for example in read.examples) == words
     assert sum(tag.startswith("B-") for example in read.examples for tag in example.tags) == entities
     assert len(read.space.labels) == 3
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["bc5cdr_chem", "bc5cdr_disease", "ncbi_disease", "bc2gm", "jnlpba", "ebm_pico"])
+def test_reported_counts(blurb, name):
+    """Entities (labelled words of EBM PICO) in the files are as many as `evaluation.blurb` says that BLURB has."""
+    alone = name == "ebm_pico"
+    checked = 0
+    for split, expected in zip(("train", "dev", "test"), DATA_SETS[name.replace("_", "-")].sizes, strict=True):
+        for path in (blurb / name).glob(f"{split}.tsv*"):
+            read = read_labelled(path, task="token-classification", one_word_entities=alone)
+            counted = sum(tag.startswith("B-") for example in read.examples for tag in example.tags)
+            assert counted == (87_308 if (name, split) == ("ebm_pico", "dev") else expected), split
+            checked += 1
+    assert checked == (2 if name in ("jnlpba", "ebm_pico") else 3)
+
+
+@pytest.mark.shared
+def test_words_of_each_type(blurb):
+    read = read_labelled(blurb / "ebm_pico" / "test.tsv", task="token-classification", one_word_entities=True)
+    counts = Counter(tag for example in read.examples for tag in example.tags)
+    assert (counts["B-PAR"], counts["B-INT"], counts["B-OUT"]) == (4_711, 3_563, 8_090)
+    assert read.space.labels == ("O", "B-INT", "B-OUT", "B-PAR")
+
+
+@pytest.mark.shared
+def test_hallmarks(blurb):
+    reads = [read_labelled(blurb / "hoc" / f"{split}.jsonl", task="multi-label") for split in ("train", "dev", "test")]
+    assert [len(read.examples) for read in reads] == [1_108, 157, 315]
+    assert len(reads[0].space.labels) == 10
+    counts = Counter(label for read in reads for example in read.examples for label in example.labels)
+    assert counts["sustaining proliferative signaling"] == 462
+    assert counts["cellular energetics"] == 105
 
 
 @pytest.mark.shared

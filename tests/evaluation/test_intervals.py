@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from counterpoise.evaluation.intervals import paired_ratio_difference, ratio_of_sums
-from counterpoise.evaluation.tasks import Measurement
+from counterpoise.evaluation.measurement import Measurement
 
 
 def test_an_accuracy():

@@ -2,12 +2,14 @@
 
 import os
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import pearsonr
 from sklearn.metrics import accuracy_score, f1_score
 
 from counterpoise.data.labelled import encode_labels
@@ -66,10 +68,59 @@ def test_entity_f1_is_micro_averaged_over_exact_matches(rows):
     assert metrics["token accuracy"].value == pytest.approx(sum(a == b for a, b in flat) / len(flat))
 
 
+@given(pairs)
+def test_entity_f1_equals_seqeval_in_strict_iob2(rows):
+    from seqeval.metrics import f1_score as seqeval_f1
+    from seqeval.scheme import IOB2, Entities
+
+    gold = [tags for tags, _ in rows]
+    predicted = [[draw.choice([tag, draw.choice(TAGS.labels)]) for tag in tags] for tags, draw in rows]
+    for tags in (*gold, *predicted):
+        (theirs,) = Entities([tags], IOB2).entities
+        assert entities(tags) == {(e.tag, e.start, e.end) for e in theirs}
+    ours = measure_labels("t", TAGS, tagged(*gold), [tuple(tags) for tags in predicted])["entity F1"].value
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # seqeval warns where there is nothing to find
+        if any(tag != "O" for tags in (*gold, *predicted) for tag in tags):  # else it gives NaN or 0, by version
+            assert ours == pytest.approx(seqeval_f1(gold, predicted, mode="strict", scheme=IOB2, zero_division=0))
+
+
 def test_lenient_reading_is_not_ours():
     """The published trap: seqeval's default gives 1.0 here, its strict IOB2 mode 0.0."""
-    metrics = measure_labels("t", TAGS, tagged(["B-A", "I-A"]), [("I-A", "I-A")])
+    from seqeval.metrics import f1_score as seqeval_f1
+    from seqeval.scheme import IOB2
+
+    gold, predicted = ["B-A", "I-A"], ["I-A", "I-A"]
+    metrics = measure_labels("t", TAGS, tagged(gold), [tuple(predicted)])
     assert metrics["entity F1"].value == 0.0
+    assert seqeval_f1([gold], [predicted]) == 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert seqeval_f1([gold], [predicted], mode="strict", scheme=IOB2, zero_division=0) == 0.0
+
+
+@given(pairs)
+def test_word_macro_f1_is_seqeval_per_type_after_rewriting_to_b(rows):
+    """BLURB's reading of EBM PICO: every I- becomes B-, F1 per type, unweighted mean."""
+    from seqeval.metrics import classification_report
+    from seqeval.scheme import IOB2
+
+    gold = [tags for tags, _ in rows]
+    predicted = [[draw.choice([tag, draw.choice(TAGS.labels)]) for tag in tags] for tags, draw in rows]
+    ours = measure_labels("t", TAGS, tagged(*gold), [tuple(tags) for tags in predicted])["word macro F1"].value
+    alone = [[[f"B-{tag[2:]}" if tag != "O" else tag for tag in tags] for tags in side] for side in (gold, predicted)]
+    if all(tag == "O" for side in alone for tags in side for tag in tags):
+        assert ours == 0.0
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        report = classification_report(*alone, mode="strict", scheme=IOB2, output_dict=True, zero_division=0)
+    assert ours == pytest.approx(report["macro avg"]["f1-score"])
+    by_hand = []
+    for kind in {tag[2:] for side in alone for tags in side for tag in tags if tag != "O"}:
+        flat = [[tag == f"B-{kind}" for tags in side for tag in tags] for side in alone]
+        by_hand.append(f1_score(flat[0], flat[1], zero_division=0))
+    assert ours == pytest.approx(sum(by_hand) / len(by_hand))
 
 
 @given(st.lists(st.tuples(st.sampled_from(TEXTS.labels), st.sampled_from(TEXTS.labels)), min_size=1, max_size=20))
@@ -82,10 +133,29 @@ def test_class_metrics_equal_sklearn(rows):
     assert metrics["positive micro F1"].value == pytest.approx(positive)
 
 
+@given(st.lists(st.tuples(st.sampled_from(TEXTS.labels), st.sampled_from(TEXTS.labels)), min_size=1, max_size=20))
+def test_positive_micro_f1_as_blurb_counts(rows):
+    """True positive: right and not negative; precision over positive predictions, recall over positive labels."""
+    true = sum(a == b != "no" for a, b in rows)
+    said, there = sum(b != "no" for _, b in rows), sum(a != "no" for a, _ in rows)
+    precision, recall = true / said if said else 0.0, true / there if there else 0.0
+    expected = 2 * precision * recall / (precision + recall) if true else 0.0
+    gold, predicted = zip(*rows, strict=True)
+    found = measure_labels("t", TEXTS, texts(gold), predicted, negative="no")["positive micro F1"]
+    assert found.value == pytest.approx(expected)
+
+
+def test_a_wrong_positive_label_costs_precision_and_recall():
+    found = measure_labels("t", TEXTS, texts(["x"]), ["y"], negative="no")["positive micro F1"]
+    assert found.sums.tolist() == [[0, 1, 1]]
+
+
 def test_positive_f1_only_where_a_negative_label_is_named():
     assert set(measure_labels("t", TEXTS, texts(["x"]), ["x"])) == {"accuracy", "macro F1"}
     with pytest.raises(UserError, match=r"negative label 'none' does not occur.*expected one of no, x, y"):
         measure_labels("t", TEXTS, texts(["x"]), ["x"], negative="none")
+    with pytest.raises(UserError, match="is for sequence-classification, not for token-classification"):
+        measure_labels("t", TAGS, tagged(["O"]), [("O",)], negative="O")
     with pytest.raises(ValueError, match="a prediction an example"):
         measure_labels("t", TEXTS, texts(["x"]), [])
 
@@ -103,6 +173,15 @@ def test_pearson_equals_numpy_far_from_zero():
     assert [estimate.low, estimate.high] == pytest.approx(slow.tolist(), abs=0.03)
     assert estimate.n == 50
     assert measure_labels("t", SCORES, examples, [3.3] * 50)["Pearson"].value == 0.0
+
+
+@given(st.lists(st.tuples(st.integers(-50, 50), st.integers(-50, 50)), min_size=2, max_size=12))
+def test_pearson_equals_scipy(rows):
+    gold, predicted = zip(*rows, strict=True)
+    examples = [LabelledExample("t", value=float(value)) for value in gold]
+    found = measure_labels("t", SCORES, examples, [float(value) for value in predicted])["Pearson"].value
+    constant = len(set(gold)) == 1 or len(set(predicted)) == 1
+    assert found == pytest.approx(0.0 if constant else pearsonr(gold, predicted).statistic, abs=1e-9)
 
 
 def test_the_interval_of_an_accuracy_is_that_of_every_other_task():
@@ -143,6 +222,33 @@ def test_difference_is_paired():
         assert ours.difference(ours, resamples=200).p_value == 1.0
     with pytest.raises(ValueError, match="not measured on the same items"):
         ours.difference(measure_labels("t", TEXTS, texts(gold[:9]), good[:9])["macro F1"])
+
+
+def test_models_that_say_other_labels_can_be_compared():
+    """A label or type that one model alone says does not change what the other's sums stand for."""
+    gold, one, other = texts(["no", "x"]), ["no", "x"], ["no", "y"]
+    found = measure_labels("t", TEXTS, gold, one)["macro F1"].difference(
+        measure_labels("t", TEXTS, gold, other)["macro F1"], resamples=50
+    )
+    assert found.value == pytest.approx(1 - 1 / 3)
+    rows = tagged(["B-A", "O"])
+    said = [measure_labels("t", TAGS, rows, [tags])["word macro F1"] for tags in (("B-A", "O"), ("B-A", "B-B"))]
+    assert said[0].difference(said[1], resamples=50).value == pytest.approx(1 - 1 / 2)
+
+
+def test_difference_of_words():
+    random = np.random.default_rng(0)
+    gold = [random.choice(TAGS.labels, 5).tolist() for _ in range(80)]
+
+    def guess(share):
+        rows = [tuple(tag if random.random() < share else "O" for tag in tags) for tags in gold]
+        return measure_labels("t", TAGS, tagged(*gold), rows)["word macro F1"]
+
+    better, worse = guess(0.9), guess(0.6)
+    found = better.difference(worse, resamples=1_000)
+    assert found.value == pytest.approx(better.value - worse.value)
+    assert 0 < found.low < found.value < found.high
+    assert found.p_value < 0.01
 
 
 def test_many_items_are_resampled_in_small_blocks():

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from counterpoise.data.labelled import collate_labels, encode_labels
-from counterpoise.data.labelled_reading import LabelSpace
+from counterpoise.data.labelled_reading import LabelledExample, LabelSpace
 from counterpoise.errors import UserError
 from counterpoise.models.adapters import AdapterConfig
 from counterpoise.models.encoder import labels_of, load_encoder, longest_input, save_encoder
@@ -23,11 +23,19 @@ from tiny_encoders import (
 )
 from tiny_models import tiny_llama_config
 
+
+def toy_several(count):
+    """Texts with both labels, with one, with none."""
+    labels = [("fast", "high"), ("high",), ()]
+    return [LabelledExample("gene high", labels=labels[i % 3]) for i in range(count)], SEVERAL
+
+
 TAGS = LabelSpace("token-classification", ("O", "B-Gene", "I-Gene"))
 TEXTS = LabelSpace("sequence-classification", ("down", "none", "up"))
 SCORES = LabelSpace("regression", (), 140.0, 28.0)
 FULL, LORA = AdapterConfig(kind="full"), AdapterConfig(kind="lora", rank=4, alpha=8)
-TOYS = {TAGS: toy_tagged, TEXTS: toy_texts, SCORES: toy_scores}
+SEVERAL = LabelSpace("multi-label", ("fast", "high"))
+TOYS = {TAGS: toy_tagged, TEXTS: toy_texts, SCORES: toy_scores, SEVERAL: toy_several}
 
 
 @pytest.fixture
@@ -61,7 +69,7 @@ def shake(model):
                 parameter.add_(0.1 * torch.randn_like(parameter))
 
 
-@pytest.mark.parametrize("space", [TAGS, TEXTS, SCORES], ids=lambda space: space.task)
+@pytest.mark.parametrize("space", [TAGS, TEXTS, SCORES, SEVERAL], ids=lambda space: space.task)
 @pytest.mark.parametrize("adapter", [FULL, LORA], ids=lambda adapter: adapter.kind)
 @pytest.mark.parametrize("family", ENCODERS)
 def test_train_save_reload(family, adapter, space, tmp_path, caplog):
@@ -77,7 +85,7 @@ def test_train_save_reload(family, adapter, space, tmp_path, caplog):
     batch = batch_of(space, loaded.tokenizer)
     before = logits(loaded, batch)
     rows, length = batch["input_ids"].shape
-    assert before.shape == {TAGS: (rows, length, 3), TEXTS: (rows, 3), SCORES: (rows, 1)}[space]
+    assert before.shape == {TAGS: (rows, length, 3), TEXTS: (rows, 3), SCORES: (rows, 1), SEVERAL: (rows, 2)}[space]
     again = load_encoder(save_encoder(loaded, tmp_path / "saved"), dtype="float32")
     assert labels_of(again.model) == labels_of(loaded.model) == space
     assert not any(p.requires_grad for p in again.model.parameters())
@@ -197,11 +205,19 @@ def test_adapters(bert, tmp_path):
     assert "p-tuning" in message
 
 
-def test_several_labels_at_once_are_refused(bert, tmp_path):
-    folder = save_encoder(load_encoder(bert, space=TEXTS, adapter=FULL), tmp_path / "saved")
+def test_several_labels_are_written_as_transformers_reads_them(bert, tmp_path):
+    folder = save_encoder(load_encoder(bert, space=SEVERAL, adapter=FULL), tmp_path / "saved")
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"problem_type": "multi_label_classification"}))
-    assert "it gives a text several labels at once" in refusal(folder)
+    assert config["problem_type"] == "multi_label_classification"
+    assert config["id2label"] == {"0": "fast", "1": "high"}
+    message = refusal(folder, space=LabelSpace("sequence-classification", ("fast", "high")))
+    assert "its head was trained for multi-label into fast, high, not for sequence-classification into" in message
+
+
+def test_one_label_of_yes_and_no_is_no_regression(bert, tmp_path):
+    space = LabelSpace("multi-label", ("high",))
+    folder = save_encoder(load_encoder(bert, space=space, adapter=FULL), tmp_path / "saved")
+    assert labels_of(load_encoder(folder).model) == space
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_changing_the_objective_drops_its_options_and_changing_the_source_keeps_
     ("data", "says"),
     [
         ({}, r"data is missing"),
-        ({"data": {}}, r"data.source is missing; expected the file, catalogue name or hub id"),
+        ({"data": {}}, r"data.source is missing; expected the file, catalogue name, hub id, or task:NAME"),
         ({**MINIMAL, "training": {"learning_rat": 1}}, r"training.learning_rat is not a key \(did you mean 'learning_rate'\?\)"),
         ({**MINIMAL, "trainin": {}}, r"trainin is not a key \(did you mean 'training'\?\); keys here: model, data"),
         ({**MINIMAL, "training": {"learning_rate": "1e-4x"}}, r'training.learning_rate is "1e-4x"; expected a number, such as 1e-4'),
@@ -81,7 +81,7 @@ def test_changing_the_objective_drops_its_options_and_changing_the_source_keeps_
         ({**MINIMAL, "objective": {"name": "bft", "window": "wide"}}, r"window is 'wide'; expected a number of tokens"),
         ({**MINIMAL, "adapter": {"kind": "lora", "rnak": 8}}, r"adapter.rnak is not a key \(did you mean 'rank'\?\)"),
         ({**MINIMAL, "adapter": "lroa"}, r"adapter.kind is \"lroa\" \(did you mean 'lora'\?\)"),
-        ({**MINIMAL, "evaluation": {"tasks": ["gene-proces"]}}, r"\(did you mean 'gene-process'\?\)"),
+        ({**MINIMAL, "evaluation": {"shots": -1}}, r"evaluation.shots is -1; expected a number of at least 0"),
     ],
 )  # fmt: skip
 def test_wrong_configs(data, says):

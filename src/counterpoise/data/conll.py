@@ -4,7 +4,8 @@
         ...                         # Located({"tokens": [...], "tags": [...]}, source="train.tsv:1", ...) or a Problem
 
 Columns are parted by tabs, or else by blanks; the first is the token and the last its tag, what lies between (part of
-speech, chunk) is not read. Tags are IOB2. Lines of ``-DOCSTART-`` are left out.
+speech, chunk) is not read. Tags are IOB2; ``one_word_entities=True`` reads I-X as B-X, for files that label words, not
+entities. Lines of ``-DOCSTART-`` are left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,8 +18,12 @@ SUFFIXES = (".conll", ".iob", ".bio", ".tsv")
 """Names of such files end so, or with .gz after it."""
 
 
-def conll_records(path: Path) -> Iterator[Located | Problem]:
-    """Yield one record a sentence, or the first problem in it, with the number of its own line."""
+def conll_records(path: Path, *, one_word_entities: bool = False) -> Iterator[Located | Problem]:
+    """Yield one record a sentence, or the first problem in it, with the number of its own line.
+
+    ``one_word_entities``: every labelled word becomes an entity of its own (`words_alone`), so that files without B-
+    can be read.
+    """
     broken: dict[int, str] = {}
     rows: list[tuple[int, str, str]] = []
     problem: Problem | None = None
@@ -34,7 +39,7 @@ def conll_records(path: Path) -> Iterator[Located | Problem]:
             rows.append((number, fields[0], fields[-1].strip()))
             continue
         if rows and rows[0][1] != "-DOCSTART-":
-            yield problem or _sentence(path, rows)
+            yield problem or _sentence(path, rows, one_word_entities)
         rows, problem = [], None
 
 
@@ -70,8 +75,21 @@ def split_tag(tag: str) -> tuple[str, str] | None:
     return (tag[0], tag[2:]) if tag[:2] in ("B-", "I-") and tag[2:] else None
 
 
-def _sentence(path: Path, rows: Sequence[tuple[int, str, str]]) -> Located | Problem:
+def words_alone(tags: Sequence[str]) -> tuple[str, ...]:
+    """Return the tags with each I- as B-, so that every labelled word is an entity.
+
+    This is how BLURB reads EBM PICO, whose tags are I- alone (Gu et al. 2021; LinkBERT's evaluation code does it).
+
+    >>> words_alone(["I-PAR", "I-PAR", "O"])
+    ('B-PAR', 'B-PAR', 'O')
+    """
+    return tuple(f"B-{tag[2:]}" if tag.startswith("I-") else tag for tag in tags)
+
+
+def _sentence(path: Path, rows: Sequence[tuple[int, str, str]], one_word_entities: bool) -> Located | Problem:
     numbers, words, tags = zip(*rows, strict=True)
+    if one_word_entities:
+        tags = words_alone(tags)
     if found := tag_problem(tags):
         return Problem(path.name, f"line {numbers[found[0]]}", found[1])
     record = {"tokens": list(words), "tags": list(tags)}

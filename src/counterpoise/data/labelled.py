@@ -27,7 +27,8 @@ class EncodedLabels:
     """One sample. ``input_ids`` has one entry a token, special tokens included.
 
     ``targets``: for token classification one entry a token, the label's index on the first token of a word and -100
-    elsewhere; otherwise a single entry, the label's index (0 for a regression, whose number is ``value``).
+    elsewhere; for a multi-label task one entry a label, 1 where the text has it and 0 where not; otherwise a single
+    entry, the label's index (0 for a regression, whose number is ``value``).
     ``word_ids``: for token classification one entry a token, the index of the word that it is the first token of, else
     -1; ``num_words`` counts all words of the sentence, those that were cut included.
     ``token_type_ids``: one entry a token where the tokenizer makes them, else none.
@@ -140,6 +141,10 @@ def _encode(
     if space.task == "token-classification":
         word_ids = first_tokens(example.words, found["offset_mapping"])
         targets = [NO_TARGET if word < 0 else _index(example.tags[word], index, example) for word in word_ids]
+    elif space.task == "multi-label":
+        targets = [0] * len(space.labels)
+        for label in example.labels:
+            targets[_index(label, index, example)] = 1
     else:
         targets = [0 if space.task == "regression" else _index(example.label, index, example)]
     return EncodedLabels(
@@ -190,8 +195,8 @@ def collate_labels(items: Sequence[EncodedLabels], pad_token_id: int) -> dict[st
     Returns:
         input_ids, attention_mask: [R, T] int64, the mask 1 on tokens and 0 on padding.
         token_type_ids: [R, T] int64, where the tokenizer made them.
-        targets: [R, T] int64 for token classification, else [R, 1]; the label's index, -100 where there is none. Not
-            shifted: a position predicts its own label.
+        targets: int64, -100 where there is none: [R, T] for token classification, the label's index, not shifted (a
+            position predicts its own label); [R, labels] for a multi-label task, 0 or 1; else [R, 1], the index.
         values: [R] float32, for a regression.
         samples: int64 like targets: the row where there is a target, -1 elsewhere.
         num_samples: int64 scalar, R.

@@ -2,15 +2,18 @@
 
     read = read_labelled("ncbi/train.tsv", task="token-classification")         # CoNLL: a token and its tag a line
     read = read_labelled("gad.jsonl", task="sequence-classification")           # text, [text_pair], label
+    read = read_labelled("hoc.jsonl", task="multi-label")                       # text, [text_pair], labels
     read = read_labelled("biosses.jsonl", task="regression", columns={"text": "sentence1", "text_pair": "sentence2"})
     read.examples, read.space.labels, read.dropped
     test = read_labelled("ncbi/test.tsv", task="token-classification", labels=read.space.labels)
 
-Columns, besides an optional `id`: ``tokens`` and ``tags`` (lists of equal length) for token classification, ``text``
-and ``label`` for sequence classification, ``text`` and ``score`` for regression, the last two with an optional
-``text_pair``. Tags are IOB2: O, B-Disease for the first word of an entity, I-Disease for its other words; an I- that
-continues nothing is an error, never repaired in silence. Sources are those of `data.reading`, and for tagged words also
-the files of `data.conll`.
+Columns, besides an optional `id`: ``tokens`` and ``tags`` (lists of equal length) for token classification, or ``text``
+and ``entities`` as in `data.span_records`; ``text``, an optional ``text_pair``, and ``label`` for sequence
+classification, ``labels`` for multi-label (a list, which may be empty, or a text that holds labels parted by ";"),
+``score`` for regression. Tags are IOB2: O, B-Disease for the first
+word of an entity, I-Disease for its other words; an I- that continues nothing is an error, never repaired in silence.
+Files whose tags are I- alone, as those of EBM PICO, are read with ``one_word_entities=True``: every labelled word is
+then an entity of its own. Sources are those of `data.reading`, and for tagged words also the files of `data.conll`.
 """
 
 import hashlib
@@ -19,45 +22,25 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from counterpoise.data.conll import SUFFIXES, conll_records, split_tag, tag_problem
+from counterpoise.data.conll import SUFFIXES, conll_records, tag_problem, words_alone
 from counterpoise.data.formats import RecordError, _identifier, _kind, _text, _value, rename
+from counterpoise.data.label_space import LABEL_TASKS as LABEL_TASKS
+from counterpoise.data.label_space import LabelSpace as LabelSpace
+from counterpoise.data.label_space import LabelTask as LabelTask
+from counterpoise.data.label_space import check_task as check_task
 from counterpoise.data.reading import _open_source
 from counterpoise.data.records import Located, Problem, check_file, kind_of, reading_summary
+from counterpoise.data.span_records import has_spans, tagged
 from counterpoise.errors import UserError, nearest
-
-LabelTask = Literal["token-classification", "sequence-classification", "regression"]
-LABEL_TASKS: tuple[LabelTask, ...] = ("token-classification", "sequence-classification", "regression")
-
-
-@dataclass(frozen=True)
-class LabelSpace:
-    """What a model's head stands for.
-
-    ``labels``: the class of each output, in order; none for a regression. ``mean`` and ``scale``: a regression head
-    predicts ``(value - mean) / scale``, so that one learning rate fits values of any unit.
-    """
-
-    task: LabelTask
-    labels: tuple[str, ...] = ()
-    mean: float = 0.0
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_task(self.task)
-        wrong = [label for label in self.labels if split_tag(label) is None]
-        if self.task == "token-classification" and ("O" not in self.labels or wrong):
-            what = f"hold {wrong[0]!r}" if wrong else "have no O"
-            raise UserError(f"the labels of a token classification {what}; expected IOB2 tags: O, B-..., I-...")
-        if len(set(self.labels)) < len(self.labels):
-            raise UserError(f"a label is named twice in {', '.join(self.labels)}; expected each once")
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledExample:
-    """One sentence or text with what is to be predicted: ``tags`` of ``words``, or ``label`` or ``value`` of ``text``.
+    """One sentence or text with what is to be predicted.
 
+    That is the ``tags`` of ``words``, or the ``label``, ``labels`` (sorted; none is allowed) or ``value`` of ``text``.
     ``source`` is the place it came from ("train.tsv:12"), ``id`` its own name, if it has one.
     """
 
@@ -66,6 +49,7 @@ class LabelledExample:
     words: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     label: str = ""
+    labels: tuple[str, ...] = ()
     value: float | None = None
     source: str = ""
     id: str = ""
@@ -85,7 +69,8 @@ class LabelledSet:
         """The sha256 (hexadecimal) of texts and labels in order: the same for the same data in any file format."""
         digest = hashlib.sha256()
         for example in self.examples:
-            content = {name: value for name, value in asdict(example).items() if name not in ("source", "id")}
+            left_out = ("source", "id") if example.labels else ("source", "id", "labels")
+            content = {name: value for name, value in asdict(example).items() if name not in left_out}
             digest.update(json.dumps(content).encode())
             digest.update(b"\n")
         return digest.hexdigest()
@@ -95,18 +80,13 @@ class LabelledSet:
         return reading_summary(self.source, len(self.examples), self.dropped, shown)
 
 
-def check_task(task: str) -> None:
-    """Raise `UserError` unless ``task`` is one of `LABEL_TASKS`."""
-    if task not in LABEL_TASKS:
-        raise UserError(f"task {task!r} is unknown{nearest(task, LABEL_TASKS)}; expected {', '.join(LABEL_TASKS)}")
-
-
 def read_labelled(
     source: str | Path,
     *,
     task: LabelTask,
     columns: Mapping[str, str] | None = None,
     labels: Sequence[str] | None = None,
+    one_word_entities: bool = False,
     skip_bad: bool = False,
     limit: int | None = None,
     split: str | None = None,
@@ -120,24 +100,27 @@ def read_labelled(
         columns: the names above to those of the source, {"text": "sentence1"}.
         labels: the labels that may occur, such as those of the training data; by default those that do: sorted, or
             for tags O and then the B- and I- of each type.
+        one_word_entities: make every tagged word an entity of its own: I-PAR is read as B-PAR, and labels hold no I-.
         skip_bad: drop records that cannot be used and list them, instead of stopping at the first.
         limit: stop after so many examples.
         split, data_dir: as in `data.reading.read_examples`.
 
     Raises:
-        UserError: the source is missing or empty, a record cannot be used (file and line are named), or fewer than
-            two labels are found.
+        UserError: the source is missing or empty, a record cannot be used (file and line are named), there is nothing
+            to tell apart (one label everywhere, or none), or ``one_word_entities`` for what has no tags.
     """
     check_task(task)
     if limit is not None and limit < 1:
         raise UserError(f"limit is {limit}; expected a whole number of at least 1")
+    if one_word_entities and task != "token-classification":
+        raise UserError(f"one_word_entities is for token-classification; leave it out for {task}")
     known = None if labels is None or task == "regression" else LabelSpace(task, tuple(labels))
     examples: list[LabelledExample] = []
     dropped: list[Problem] = []
-    for record in _records(source, task, columns, split, data_dir):
+    for record in _records(source, task, columns, split, data_dir, one_word_entities):
         if isinstance(record, Located):
             try:
-                examples.append(_example(record, task, columns, known))
+                examples.append(_example(record, task, columns, known, one_word_entities))
                 if len(examples) == limit:
                     break
                 continue
@@ -151,10 +134,11 @@ def read_labelled(
     if not examples:
         reason = f"none of its {len(dropped)} records can be used; the first: {dropped[0]}" if dropped else "is empty"
         raise UserError(f"{source}: {reason}")
-    return LabelledSet(str(source), known or _found_space(str(source), task, examples), examples, dropped)
+    space = known or _found_space(str(source), task, examples, one_word_entities)
+    return LabelledSet(str(source), space, examples, dropped)
 
 
-def _found_space(source: str, task: LabelTask, examples: Sequence[LabelledExample]) -> LabelSpace:
+def _found_space(source: str, task: LabelTask, examples: Sequence[LabelledExample], alone: bool) -> LabelSpace:
     if task == "regression":
         values = [example.value for example in examples if example.value is not None]
         mean = math.fsum(values) / len(values)
@@ -165,10 +149,15 @@ def _found_space(source: str, task: LabelTask, examples: Sequence[LabelledExampl
         if len(labels) < 2:
             raise UserError(f"{source}: the label is {labels[0]!r} everywhere; expected at least two different labels")
         return LabelSpace(task, tuple(labels))
+    if task == "multi-label":
+        labels = sorted({label for example in examples for label in example.labels})
+        if not labels:
+            raise UserError(f"{source}: no text has a label; expected at least one in column 'labels'")
+        return LabelSpace(task, tuple(labels))
     kinds = sorted({tag[2:] for example in examples for tag in example.tags if tag != "O"})
     if not kinds:
         raise UserError(f"{source}: every tag is O; expected at least one entity, as in B-Disease")
-    return LabelSpace(task, ("O", *(f"{prefix}-{kind}" for kind in kinds for prefix in "BI")))
+    return LabelSpace(task, ("O", *(f"{prefix}-{kind}" for kind in kinds for prefix in ("B" if alone else "BI"))))
 
 
 def _records(
@@ -177,6 +166,7 @@ def _records(
     columns: Mapping[str, str] | None,
     split: str | None,
     data_dir: str | Path | None,
+    alone: bool,
 ) -> Iterator[Located | Problem]:
     path = Path(source).expanduser()
     plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
@@ -185,31 +175,44 @@ def _records(
             raise UserError(f"{source}: columns and split have no meaning for a CoNLL file; leave them out")
         if kind_of(path) or not path.is_file():
             check_file(path)  # a folder, or missing: it knows what to say
-        return conll_records(path)
+        return conll_records(path, one_word_entities=alone)
     return _open_source(source, "auto", columns, split, data_dir)[0]
 
 
 def _example(
-    located: Located, task: LabelTask, columns: Mapping[str, str] | None, known: LabelSpace | None
+    located: Located, task: LabelTask, columns: Mapping[str, str] | None, known: LabelSpace | None, alone: bool
 ) -> LabelledExample:
     record = rename(located.record, columns)
-    content = _tagged(record) if task == "token-classification" else _labelled(record, task)
-    for label in (*content.tags, *filter(None, [content.label])):
+    content = _tagged(record, alone) if task == "token-classification" else _labelled(record, task)
+    for label in (*content.tags, *content.labels, *filter(None, [content.label])):
         if known is not None and label not in known.labels:
             hint = nearest(label, known.labels)
             raise RecordError(f"label {label!r} is none of the known ones{hint}: {', '.join(known.labels)}")
     return replace(content, source=located.source, id=_identifier(record))
 
 
-def _tagged(record: Mapping[str, Any]) -> LabelledExample:
-    words, tags = _strings(record, "tokens"), _strings(record, "tags")
+def _tagged(record: Mapping[str, Any], alone: bool) -> LabelledExample:
+    words, tags = tagged_words(record, one_word_entities=alone)
+    return LabelledExample(words=words, tags=tags)
+
+
+def tagged_words(
+    record: Mapping[str, Any], *, one_word_entities: bool = False
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the words of a record and their IOB2 tags; RecordError, with the reason, for one that has none."""
+    if has_spans(record):
+        words, tags = tagged(record["text"], record["entities"])
+    else:
+        words, tags = _strings(record, "tokens"), _strings(record, "tags")
+    if one_word_entities:
+        tags = words_alone(tags)
     if len(words) != len(tags):
         raise RecordError(f"has {len(words)} tokens and {len(tags)} tags; expected one tag a token")
     if not words:
         raise RecordError("column 'tokens' is an empty list; expected at least one token")
     if found := tag_problem(tags):
         raise RecordError(f"{found[1]} (tag {found[0] + 1} of column 'tags')")
-    return LabelledExample(words=words, tags=tags)
+    return words, tags
 
 
 def _labelled(record: Mapping[str, Any], task: LabelTask) -> LabelledExample:
@@ -217,14 +220,33 @@ def _labelled(record: Mapping[str, Any], task: LabelTask) -> LabelledExample:
     pair = _text(record, "text_pair", optional=True)
     if task == "regression":
         return LabelledExample(text, pair, value=_number(record, "score"))
-    label = _value(record, "label")
-    if isinstance(label, int) and not isinstance(label, bool):
-        label = str(label)
-    if not isinstance(label, str):
-        raise RecordError(f"column 'label' is {_kind(label)}; expected text or a whole number")
-    if not label.strip():
-        raise RecordError("column 'label' is empty")
-    return LabelledExample(text, pair, label=label)
+    if task == "multi-label":
+        return LabelledExample(text, pair, labels=_several(record))
+    return LabelledExample(text, pair, label=_label(_value(record, "label"), "column 'label'"))
+
+
+def _several(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Read column `labels`: a list, or a text with labels parted by ";"; sorted."""
+    value = _value(record, "labels")
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(";")] if value.strip() else []
+    if not isinstance(value, list):
+        raise RecordError(f"column 'labels' is {_kind(value)}; expected a list, or labels parted by ';'")
+    labels = [_label(entry, f"entry {number} of column 'labels'") for number, entry in enumerate(value, start=1)]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise RecordError(f"column 'labels' names {twice[0]!r} twice; expected each label once")
+    return tuple(sorted(labels))
+
+
+def _label(value: Any, where: str) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise RecordError(f"{where} is {_kind(value)}; expected text or a whole number")
+    if not value.strip():
+        raise RecordError(f"{where} is empty")
+    return value
 
 
 def _strings(record: Mapping[str, Any], column: str) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ def label_floors(
     """Return each floor's metrics on ``examples``; the arguments are those of `measure_labels`.
 
     Token classification: ``all O``, ``most frequent tag`` of each word, ``training dictionary`` of entities; sequence
-    classification: ``majority label``; regression: ``mean value``, whose correlation is 0 by definition.
+    classification: ``majority label``; multi-label: ``most frequent label`` alone for every text, and ``all labels`` of
+    training; regression: ``mean value``, whose correlation is 0 by definition.
     """
     predictions: dict[str, list[Prediction]]
     if space.task == "token-classification":
@@ -39,6 +40,13 @@ def label_floors(
         counts = Counter(example.label for example in training)
         majority = min(counts, key=lambda label: (-counts[label], label))
         predictions = {"majority label": [majority] * len(examples)}
+    elif space.task == "multi-label":
+        counts = Counter(label for example in training for label in example.labels)
+        ranked = sorted(counts, key=lambda label: (-counts[label], label))
+        predictions = {
+            "most frequent label": [tuple(ranked[:1])] * len(examples),
+            "all labels": [tuple(ranked)] * len(examples),
+        }
     else:
         predictions = {"mean value": [space.mean] * len(examples)}
     return {

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from counterpoise.data.labelled import EncodedLabels, collate_labels
 from counterpoise.evaluation.labels import Prediction
-from counterpoise.evaluation.tasks import HELD_OUT, Measurement, Measurements
+from counterpoise.evaluation.measurement import HELD_OUT, Measurement, Measurements
 from counterpoise.models.encoder import labels_of
 from counterpoise.models.head import compute_context
 from counterpoise.training.scored_encoder import ScoredEncoder, label_logits
@@ -26,7 +26,8 @@ def predict_labels(
     model: Any, items: Sequence[EncodedLabels], pad_token_id: int, *, batch_size: int = 32
 ) -> list[Prediction]:
     """Return, in the order of ``items``, the tags of all words (O for words without a token), the most probable label,
-    or the value in the data's own unit. The model is left in evaluation mode.
+    the labels with a probability above 0.5 (multi-label, in the order of the head), or the value in the data's own
+    unit. The model is left in evaluation mode.
     """
     space = labels_of(model)
     predicted: list[Any] = [None] * len(items)
@@ -35,6 +36,8 @@ def predict_labels(
         for i, row in zip(chosen, logits.cpu(), strict=True):
             if space.task == "regression":
                 predicted[i] = row.item() * space.scale + space.mean
+            elif space.task == "multi-label":
+                predicted[i] = tuple(label for label, z in zip(space.labels, row.tolist(), strict=True) if z > 0)
             elif space.task == "sequence-classification":
                 predicted[i] = space.labels[int(row.argmax())]
             else:

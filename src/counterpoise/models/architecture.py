@@ -35,7 +35,8 @@ def text_architecture(name: str, config: Any) -> Literal["causal", "encoder-deco
     )
     if config.model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.is_encoder_decoder:
         expected = (
-            "an encoder is trained with model.task: token-classification, sequence-classification or regression, and "
+            "an encoder is trained with model.task: token-classification, sequence-classification, multi-label or "
+            "regression, and "
             "to write text a causal language model or an encoder-decoder is needed"
         )
     raise UserError(f"{name}: {shown} has no language-model head that writes text; {expected}.")

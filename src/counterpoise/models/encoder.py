@@ -26,8 +26,8 @@ from counterpoise.models.architecture import attention_kernel
 from counterpoise.models.fetch import Progress, ResolvedModel, resolve
 from counterpoise.models.gguf import no_progress_bars
 from counterpoise.models.head import base_of
+from counterpoise.models.label_config import LABELS_FILE, named, read_labels, set_labels, trained_labels, write_labels
 from counterpoise.models.label_config import labels_of as labels_of
-from counterpoise.models.label_config import named, read_labels, set_labels, trained_labels, write_labels
 from counterpoise.models.load import (
     DType,
     LoadedModel,
@@ -78,7 +78,7 @@ def load_encoder(
         base = resolve(_base_name(resolved), offline=offline, on_progress=on_progress)
         saved = read_labels(resolved.path, resolved.name)
     config = _encoder_config(base, trust_remote_code)
-    saved = saved or trained_labels(base.name, config)
+    saved = saved or trained_labels(config)
     if space is None and saved is None:
         raise UserError(
             f"{base.name}: this encoder has no trained head, so it cannot predict; fine-tune it first, or give the "
@@ -135,6 +135,19 @@ def longest_input(model: nn.Module) -> int | None:
             reserved = 0 if module.padding_idx is None else module.padding_idx + 1
             return module.num_embeddings - reserved
     return None
+
+
+def is_trained_encoder(resolved: ResolvedModel) -> bool:
+    """Whether these are the files of an encoder, whole or an adapter, that was fine-tuned to predict labels."""
+    if resolved.is_adapter:
+        return (resolved.path / LABELS_FILE).is_file()
+    try:
+        config = AutoConfig.from_pretrained(resolved.path)
+    except Exception:  # whatever is wrong is said when it is loaded
+        return False
+    return any(
+        name.endswith(("ForTokenClassification", "ForSequenceClassification")) for name in config.architectures or []
+    )
 
 
 def _encoder_config(resolved: ResolvedModel, trust: bool) -> Any:

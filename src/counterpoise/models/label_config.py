@@ -17,6 +17,7 @@ from counterpoise.models.head import base_of
 
 LABELS_FILE = "labels.json"
 _TOKENS, _SEQUENCES = "ForTokenClassification", "ForSequenceClassification"
+_SEVERAL = "multi_label_classification"
 
 
 def labels_of(model: Any) -> LabelSpace:
@@ -25,22 +26,17 @@ def labels_of(model: Any) -> LabelSpace:
     return _space(base.config, type(base).__name__)
 
 
-def trained_labels(name: str, config: Any) -> LabelSpace | None:
-    """Return what the model of a config was fine-tuned to predict; None for an encoder without a head.
-
-    Raises UserError for a model that gives a text several labels at once.
-    """
+def trained_labels(config: Any) -> LabelSpace | None:
+    """Return what the model of a config was fine-tuned to predict; None for an encoder without a head."""
     fine_tuned = next((c for c in config.architectures or [] if c.endswith((_TOKENS, _SEQUENCES))), None)
-    if fine_tuned is None:
-        return None
-    if config.problem_type == "multi_label_classification":
-        raise UserError(f"{name}: it gives a text several labels at once; expected a model that gives it one.")
-    return _space(config, fine_tuned)
+    return None if fine_tuned is None else _space(config, fine_tuned)
 
 
 def _space(config: Any, class_name: str) -> LabelSpace:
     if class_name.endswith(_TOKENS):
         return LabelSpace("token-classification", _names(config))
+    if config.problem_type == _SEVERAL:
+        return LabelSpace("multi-label", _names(config))
     if config.problem_type == "regression" or config.num_labels == 1:
         return LabelSpace("regression", (), getattr(config, "value_mean", 0.0), getattr(config, "value_scale", 1.0))
     return LabelSpace("sequence-classification", _names(config))
@@ -61,6 +57,8 @@ def set_labels(config: Any, space: LabelSpace) -> None:
         config.value_mean, config.value_scale = space.mean, space.scale
     elif space.task == "sequence-classification":
         config.problem_type = "single_label_classification"
+    elif space.task == "multi-label":
+        config.problem_type = _SEVERAL
 
 
 def write_labels(space: LabelSpace, folder: Path) -> None:

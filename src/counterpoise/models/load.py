@@ -60,9 +60,12 @@ def load_model(
     quantization: Quantization | None = None,
     trust_remote_code: bool = False,
     offline: bool = False,
+    base: str | Path | None = None,
     on_progress: Progress | None = None,
 ) -> LoadedModel:
     """Load a causal language model or an encoder-decoder by alias, hub id, folder (a model or a PEFT adapter) or GGUF.
+
+    An adapter's base model is the one that it names, unless ``base`` says where else it is.
 
     ``dtype`` is that of the frozen weights; "auto" is bfloat16 where the device computes in it (CUDA, CPUs with AVX-512
     BF16 or AMX), else float32. Trained weights are always float32. ``device`` None is CUDA where there is one.
@@ -82,15 +85,19 @@ def load_model(
     if resolved.is_adapter:
         if adapter is not None:
             raise UserError(f"{resolved.name}: this is an adapter already; merge it into a model to train another.")
-        base = resolve(_base_name(resolved), offline=offline, on_progress=on_progress)
+        whole = resolve(base or _base_name(resolved), offline=offline, on_progress=on_progress)
+    elif base is not None:
+        raise UserError(
+            f"{resolved.name}: this is no adapter, so {base} cannot be its base model; name one of the two."
+        )
     else:
-        base = resolved
+        whole = resolved
     model, architecture = _load_base(
-        base, choose_dtype(dtype, place), attention, trust_remote_code, quantization=quantization, place=place
+        whole, choose_dtype(dtype, place), attention, trust_remote_code, quantization=quantization, place=place
     )
-    _agree(model, tokenizer, base)
+    _agree(model, tokenizer, whole)
     model.requires_grad_(False)
-    verify_head(model, name=base.name)
+    verify_head(model, name=whole.name)
     if resolved.is_adapter:
         from peft import PeftModel
 

@@ -25,9 +25,10 @@ from counterpoise.data.example import Example, Message
 from counterpoise.data.facts import named_facts, training_records
 from counterpoise.data.rendering import Renderer
 from counterpoise.errors import UserError
+from counterpoise.evaluation.embedded_tasks import gene_process_floors, run_task
 from counterpoise.evaluation.intervals import Estimate
+from counterpoise.evaluation.measurement import Measurements
 from counterpoise.evaluation.results import Comparison, ResultRow, write_json
-from counterpoise.evaluation.tasks import Measurements, gene_process_floors, run_task
 from counterpoise.models.adapters import AdapterConfig, parameter_counts
 from counterpoise.models.load import LoadedModel, load_model
 from counterpoise.objectives import Objective

@@ -14,7 +14,8 @@ from counterpoise.errors import UserError
 from counterpoise.evaluation.label_floors import label_floors
 from counterpoise.evaluation.label_prediction import label_nll, predict_labels
 from counterpoise.evaluation.labels import measure_labels
-from counterpoise.evaluation.tasks import HELD_OUT
+from counterpoise.evaluation.measurement import HELD_OUT
+from counterpoise.evaluation.tasks.source import is_task_source, task_labels
 from counterpoise.models.encoder import labels_of, load_encoder, longest_input, save_encoder
 from counterpoise.models.load import LoadedModel
 from counterpoise.studies.job import Job, Prepared, split_held_out
@@ -29,6 +30,8 @@ def check_encoder_run(config: RunConfig) -> None:
         raise UserError(
             "training.packing is for language models; an encoder's attention looks both ways; set it to none"
         )
+    if config.data.without_overlap:
+        raise UserError("data.without_overlap is for language models; leave it out")
     if config.data.streaming:
         raise UserError("data.streaming is for language models; labels are collected from the whole data set")
     if config.evaluation.tasks:
@@ -37,6 +40,8 @@ def check_encoder_run(config: RunConfig) -> None:
         )
     if config.training.compile:
         raise UserError("training.compile is for language models; set it to false")
+    if config.data.negative is not None and config.model.task != "sequence-classification":
+        raise UserError(f"data.negative is for sequence-classification, not for {config.model.task}; leave it out")
     assert config.model.task != "language-model"
     check_objective(config.model.task, config.objective.build())
 
@@ -55,7 +60,7 @@ class EncoderJob(Job):
         data = self.config.data
         self._data = self._read(data.source, data.split, labels=data.labels, limit=data.limit)
         if data.test is not None:
-            self._test = self._read(data.test, None, labels=self._data.space.labels)
+            self._test = self._read(data.test, self.test_split(), labels=self._data.space.labels)
 
     def load(self) -> LoadedModel:
         config = self.config
@@ -129,15 +134,11 @@ class EncoderJob(Job):
     def _read(self, source: str, split: str | None, **more: Any) -> LabelledSet:
         data, task = self.config.data, self.config.model.task
         assert task != "language-model"
-        found = read_labelled(
-            source,
-            task=task,
-            columns=data.columns,
-            skip_bad=data.skip_bad,
-            split=split,
-            data_dir=self.data_dir,
-            **more,
-        )
+        more |= {"task": task, "skip_bad": data.skip_bad, "split": split, "data_dir": self.data_dir}
+        if is_task_source(source):
+            found = task_labels(source, **more)
+        else:
+            found = read_labelled(source, columns=data.columns, **more)
         if found.dropped:
             self.say(found.summary())
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,21 @@ from counterpoise.data.records import Problem
 from counterpoise.data.rendering import Renderer, encode_all
 from counterpoise.data.streaming import StepStream
 from counterpoise.errors import UserError
+from counterpoise.evaluation.embedded_tasks import TASKS as EMBEDDED
+from counterpoise.evaluation.embedded_tasks import run_task
+from counterpoise.evaluation.local import LocalBackend
+from counterpoise.evaluation.measurement import HELD_OUT, Measurement
 from counterpoise.evaluation.nll import sequence_nll
-from counterpoise.evaluation.tasks import HELD_OUT, Measurement, Measurements, run_task
+from counterpoise.evaluation.overlap import without_overlap
+from counterpoise.evaluation.prompt_format import prompt_format
+from counterpoise.evaluation.runner import Ask, check_tasks, run
+from counterpoise.evaluation.tasks.source import is_task_source, task_examples
+from counterpoise.evaluation.tasks.spec import TaskSpec
 from counterpoise.models.load import LoadedModel, load_model
 from counterpoise.models.renderer import renderer_of
 from counterpoise.models.save import save_model
-from counterpoise.studies.job import Job, Prepared, split_held_out
+from counterpoise.studies.job import Job, Prepared, Say, split_held_out
+from counterpoise.training.config import RunConfig
 from counterpoise.training.ranks import own_device
 from counterpoise.training.scored_model import ScoredModel
 
@@ -31,20 +40,36 @@ DECODER_ONLY = ("general-sentences",)
 class LanguageModelJob(Job):
     """Examples in, an adapter or a model that answers like them out."""
 
+    _specs: list[TaskSpec]
     _read: ReadResult | None = None
     _test: ReadResult | None = None
     _skipped: frozenset[str] = frozenset()
     """Places of records dropped while streaming."""
 
+    def __init__(self, config: RunConfig, data_dir: str | Path | None, say: Say) -> None:
+        super().__init__(config, data_dir, say)
+        self._floors: dict[str, dict[str, dict[str, float]]] = {}
+
     def read(self) -> None:
         data = self.config.data
         if data.test is not None:
-            self._test = self._examples(data.test)
+            self._test = self._examples(data.test, split=self.test_split())
+        self._specs = check_tasks(self.config.evaluation.tasks) if self.config.evaluation.tasks else []
         if data.streaming:
+            if data.without_overlap:
+                raise UserError("data.without_overlap needs the whole data set; set data.streaming to false")
+            if is_task_source(data.source):
+                raise UserError("data.streaming is for files; a task's data is read whole: set it to false")
             if next(iter(self._stream()), None) is None:
                 raise UserError(f"{data.source}: is empty")
             return
         self._read = self._examples(data.source, split=data.split, limit=data.limit)
+        if data.without_overlap:
+            kept, report = without_overlap(self._read.examples, data.without_overlap, self.data_dir)
+            self.say(f"{report}\nleft out for overlap: {len(self._read.examples) - len(kept):,} training examples")
+            if not kept:
+                raise UserError(f"{data.source}: every example overlaps with the tasks in data.without_overlap")
+            self._read = replace(self._read, examples=kept)
 
     def load(self) -> LoadedModel:
         config = self.config
@@ -97,15 +122,32 @@ class LanguageModelJob(Job):
     def scored(self, loaded: LoadedModel) -> nn.Module:
         return ScoredModel(loaded.model, self.config.objective.build().needs)
 
-    def measure(self, loaded: LoadedModel, data: Prepared) -> dict[str, Measurements]:
-        found: dict[str, Measurements] = {}
+    def measure(self, loaded: LoadedModel, data: Prepared) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
         if data.held_out:
             nll = sequence_nll(loaded.model, data.held_out, loaded.tokenizer.pad_token_id)
             counts = nll.tokens.astype(np.float64)
             found[HELD_OUT] = {"NLL": Measurement(HELD_OUT, "NLL", nll.total, counts, False)}
-        for task in self.config.evaluation.tasks:
-            found[task] = run_task(task, loaded.model, self._renderer(loaded), split=self.config.evaluation.split)
+        asked = self.config.evaluation
+        for spec in self._specs:
+            if spec.name in EMBEDDED:
+                found[spec.name] = run_task(spec.name, loaded.model, self._renderer(loaded), split=asked.split)
+                continue
+            kind = "plain" if self.config.data.template == "plain" else "auto"
+            form = prompt_format(loaded, kind, truncate=True)
+            ask = Ask(self.data_dir, asked.split, asked.limit, asked.shots, self.config.training.seed)
+            result = run(spec, LocalBackend(loaded, form), ask)
+            assert result is not None
+            cut = form.cut.prompts + form.cut.examples
+            notes = [f"{spec.name}: {cut} prompts were cut to the model's context"] if cut else []
+            for note in [*result.notes, *result.problems, *notes]:
+                self.say(f"warning: {note}")
+            found[spec.name] = result.scored.measurements
+            self._floors[spec.name] = {metric: result.floors_of(metric) for metric in result.scored.measurements}
         return found
+
+    def floors(self, data: Prepared) -> dict[str, dict[str, dict[str, float]]]:
+        return self._floors
 
     def save(self, loaded: LoadedModel, folder: Path) -> None:
         save_model(loaded.model, loaded.tokenizer, folder)
@@ -117,6 +159,8 @@ class LanguageModelJob(Job):
 
     def _examples(self, source: str, split: str | None = None, limit: int | None = None) -> ReadResult:
         data = self.config.data
+        if is_task_source(source):
+            return task_examples(source, split=split, limit=limit, skip_bad=data.skip_bad, data_dir=self.data_dir)
         found = read_examples(
             source,
             format=data.format,

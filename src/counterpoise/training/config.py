@@ -28,8 +28,11 @@ def _word(key: str) -> BeforeValidator:
 
 class ModelConfig(Section):
     name: str = Field("smollm2-135m", description="alias, hub id, folder or .gguf file")
-    task: Literal["language-model", "token-classification", "sequence-classification", "regression"] = Field(
-        "language-model", description="what it learns: to write answers, or (encoders such as BERT) labels or numbers"
+    task: Literal["language-model", "token-classification", "sequence-classification", "multi-label", "regression"] = (
+        Field(
+            "language-model",
+            description="what it learns: to write answers, or (encoders such as BERT) labels or numbers",
+        )
     )
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
         "auto", description="auto: sdpa; eager where the model caps its attention logits, which sdpa would ignore"
@@ -38,22 +41,27 @@ class ModelConfig(Section):
 
 
 class DataConfig(Section):
-    source: str = Field(description="file, catalogue name or hub id to train on")
+    source: str = Field(description="file, catalogue name, hub id, or task:NAME+NAME to train on")
     split: str | None = Field(None, description="split of a catalogue or hub data set; default: its training split")
     format: Literal["auto", "alpaca", "sharegpt", "messages", "prompt-completion"] = "auto"
     columns: dict[str, str] | None = Field(None, description="your column names, e.g. {prompt: question}")
     skip_bad: bool = Field(False, description="drop unreadable records and count them, instead of stopping")
-    limit: int | None = Field(None, ge=1, description="use the first N examples")
+    limit: int | None = Field(None, ge=1, description="use the first N examples; of each task: a random sample of N")
     streaming: bool = Field(
         False, description="read while training instead of before, for data larger than memory; needs max_steps"
     )
     shuffle_buffer: int = Field(2000, ge=1, description="samples that are shuffled together when streaming")
     held_out: float = Field(0.0, ge=0.0, lt=1.0, description="share of examples kept from training to measure NLL on")
-    test: str | None = Field(None, description="file, catalogue name or hub id to measure on, instead of held_out")
+    test: str | None = Field(
+        None, description="file, catalogue name, hub id or task:NAME to measure on, instead of held_out"
+    )
     labels: list[str] | None = Field(None, description="encoders: the labels, in order; default: those that occur")
     negative: str | None = Field(
         None,
         description="sequence classification: the label that stands for nothing found, for micro F1 over the others",
+    )
+    without_overlap: list[str] = Field(
+        default_factory=list, description="tasks (or group:NAME) whose test items no training example may hold"
     )
     max_length: int = Field(1024, ge=8, description="longest sequence, in tokens")
     template: Literal["chat", "plain"] = Field("chat", description="the tokenizer's chat template, or plain text")
@@ -121,10 +129,12 @@ class TrainingConfig(Section):
 
 class EvaluationConfig(Section):
     every: int | None = Field(None, ge=1, description="optimiser steps between NLL measurements on held-out examples")
-    tasks: list[Literal["gene-process", "general-sentences"]] = Field(
-        default_factory=list, description="tasks run once at the end, beside the model before training"
+    tasks: list[str] = Field(
+        default_factory=list, description="tasks (counterpoise tasks) measured before and after training"
     )
     split: Literal["dev", "test"] = "test"
+    limit: int | None = Field(None, ge=1, description="a random sample of so many items of each task")
+    shots: int = Field(0, ge=0, description="examples in the prompt")
 
 
 class OutputConfig(Section):

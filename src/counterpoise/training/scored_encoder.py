@@ -5,7 +5,9 @@
     objective.loss(scores.pop("log_probs"), samples, denominator, **scores)
 
 The counterpart of `training.scored_model` for `data.labelled`: a labelled position takes the place of a supervised
-token, so that every objective weighs it, and ``sft`` is cross-entropy.
+token, so that every objective weighs it, and ``sft`` is cross-entropy. In a multi-label task each label of a text is
+such a position with two outcomes, yes and no, of probability ``sigmoid(logit)`` and ``sigmoid(-logit)``, so that
+``sft`` is binary cross-entropy.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Collection
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from counterpoise.data.labelled import NO_TARGET
@@ -57,7 +60,8 @@ class ScoredEncoder(Scored):
         """Score a batch of `data.labelled.collate_labels`, without ``samples`` and ``num_samples``.
 
         Args:
-            targets: [R, T] (token classification) or [R, 1] int64, the label's index, -100 where there is none.
+            targets: [R, T] (token classification) or [R, 1] int64, the label's index, or [R, labels] (multi-label), 0
+                or 1; -100 where there is none.
             rows: [N] int64, where the targets lie in the flattened batch; found here if not given.
             values: [R] float, for a regression.
             body: what the model reads: input_ids, attention_mask [R, T] int64, token_type_ids.
@@ -69,12 +73,12 @@ class ScoredEncoder(Scored):
         """
         flat = targets.reshape(-1)
         rows = (flat != NO_TARGET).nonzero().squeeze(-1) if rows is None else rows
-        logits = _at(label_logits(self.model, body), rows)
+        logits = label_logits(self.model, body)
         if self.space.task == "regression":
             assert values is not None, "a regression batch has values"
             z = (values.index_select(0, rows) - self.space.mean) / self.space.scale
-            return {"log_probs": -0.5 * (logits.squeeze(-1) - z).square()}
-        log_p, labels = logits.log_softmax(-1), flat.index_select(0, rows)
+            return {"log_probs": -0.5 * (_at(logits, rows).squeeze(-1) - z).square()}
+        log_p, labels = self._log_p(logits, rows), flat.index_select(0, rows)
         scores = {"log_probs": _pick(log_p, labels)}
         if "entropy" in self.needs:
             top = log_p.topk(min(TOP_K, log_p.shape[-1]), dim=-1).values.log_softmax(-1)
@@ -83,12 +87,19 @@ class ScoredEncoder(Scored):
             scores["collision"] = log_p.exp().square().sum(-1)
         if self.needs_reference:
             with torch.no_grad(), self.reference(rows.device) as model:
-                reference = _at(label_logits(model, body), rows).log_softmax(-1)
+                reference = self._log_p(label_logits(model, body), rows)
             if "reference_log_probs" in self.needs:
                 scores["reference_log_probs"] = _pick(reference, labels)
             if "reference_kl" in self.needs:
                 scores["reference_kl"] = (reference.exp() * (reference - log_p)).sum(-1)
         return scores
+
+    def _log_p(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """Log-probabilities of the outcomes at the positions that have a target: [N, labels], multi-label [N, 2]."""
+        if self.space.task == "multi-label":
+            yes = _at(logits.unsqueeze(-1), rows)
+            return F.logsigmoid(torch.cat([-yes, yes], -1))
+        return _at(logits, rows).log_softmax(-1)
 
 
 def label_logits(model: Any, batch: dict[str, Tensor]) -> Tensor:
@@ -103,7 +114,7 @@ def label_logits(model: Any, batch: dict[str, Tensor]) -> Tensor:
 
 
 def _at(logits: Tensor, rows: Tensor) -> Tensor:
-    """[R, T, labels] or [R, labels] -> [N, labels] float32: the logits at the positions that have a target."""
+    """[R, T, K] or [R, K] -> [N, K] float32: the logits at the positions that have a target."""
     return logits.reshape(-1, logits.shape[-1]).index_select(0, rows).float()
 
 

@@ -42,6 +42,12 @@ class Split(BaseModel):
     embedded: str | None = None
 
 
+def split_file(part: Split, data_dir: str | Path | None = None) -> Path | None:
+    """Return the local file of a split, whether it is there or not; None if it has none or no folder is known."""
+    folder = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    return Path(folder).expanduser() / part.file if folder and part.file else None
+
+
 class Entry(BaseModel):
     """One data set of the catalog; ``rows`` counts the records of each split."""
 
@@ -68,9 +74,7 @@ class Entry(BaseModel):
 
     def path(self, split: str, data_dir: str | Path | None = None) -> Path | None:
         """Return the local file of a split, whether it is there or not; None if embedded or no folder is known."""
-        folder = data_dir or os.environ.get(DATA_DIR_VARIABLE)
-        file = self.splits[split].file
-        return Path(folder).expanduser() / file if folder and file else None
+        return split_file(self.splits[split], data_dir)
 
     def is_available(self, data_dir: str | Path | None = None) -> bool:
         """True if every split can be read without fetching anything."""
@@ -123,7 +127,7 @@ def records(name: str, split: str = "train", data_dir: str | Path | None = None)
     path = entry.path(split, data_dir)
     if path is None or not path.is_file():
         raise UserError(_where_to_get(entry, part, path))
-    return _selected(read_records(path), part, split)
+    return select_records(read_records(path), part, split)
 
 
 def _where_to_get(entry: Entry, part: Split, path: Path | None) -> str:
@@ -144,7 +148,7 @@ def _embedded(name: str, split: str) -> Iterator[Located | Problem]:
         yield Located(record, name, f"row {number} of split {split}", f"{name}/{split}:{number}")
 
 
-def _selected(found: Iterator[Located | Problem], part: Split, split: str) -> Iterator[Located | Problem]:
+def select_records(found: Iterator[Located | Problem], part: Split, split: str) -> Iterator[Located | Problem]:
     """Keep the records of one split; a record that cannot be read belongs to every split."""
     first, last = part.rows or (0, None)
     for number, record in enumerate(found):

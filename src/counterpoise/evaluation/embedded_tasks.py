@@ -1,4 +1,4 @@
-"""The tasks of this version, each measured per unit (a gene, a sentence) so that models can be compared in pairs.
+"""The two tasks whose data the package holds, run directly: the demo uses them, and runs that name them.
 
 measurements = run_task("gene-process", model, renderer, split="test")
 measurements["corrected accuracy"].estimate()
@@ -8,7 +8,6 @@ ours["corrected accuracy"].difference(theirs["corrected accuracy"])
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,41 +18,10 @@ from counterpoise.errors import UserError, nearest
 from counterpoise.evaluation import floors
 from counterpoise.evaluation.choice import ChoiceItem
 from counterpoise.evaluation.gene_process import gene_process_items
-from counterpoise.evaluation.intervals import Difference, Estimate, paired_ratio_difference, ratio_of_sums
+from counterpoise.evaluation.intervals import Estimate, ratio_of_sums
+from counterpoise.evaluation.measurement import Measurement, Measurements
 from counterpoise.evaluation.nll import general_sentences, plain_text_items, sequence_nll
 from counterpoise.evaluation.option_scoring import OptionScores, score_options
-
-HELD_OUT = "held-out examples"
-"""The task name of a run's own held-out examples."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One metric of one task: a sum and a count for each unit; the metric is sum over sum.
-
-    For an accuracy the count is 1 an item; for an NLL per token it is the unit's tokens.
-    """
-
-    task: str
-    metric: str
-    totals: NDArray[np.float64]
-    """[units]"""
-    counts: NDArray[np.float64]
-    """[units]"""
-    higher_is_better: bool = True
-
-    def estimate(self) -> Estimate:
-        """The metric with its 95 % bootstrap interval over units."""
-        return ratio_of_sums(self.totals, self.counts)
-
-    def difference(self, other: Measurement) -> Difference:
-        """This minus ``other``, paired over the same units."""
-        if self.totals.shape != other.totals.shape or not np.array_equal(self.counts, other.counts):
-            raise ValueError(f"{self.task}: {self.metric} was not measured on the same units")
-        return paired_ratio_difference(self.totals, other.totals, self.counts)
-
-
-Measurements = dict[str, Measurement]
 
 
 def gene_process(

@@ -1,0 +1,129 @@
+"""Greedy answers: what a model writes by itself after a prompt.
+
+    for reply in generate(loaded, form, queries): reply.text, reply.finish, reply.log_prob
+
+Prompts of like length are padded on the left and answered together; an answer does not depend on its neighbours. It
+ends with an end-of-turn token or before one of the query's stop texts ("stop"), or at ``max_new_tokens`` ("length").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+
+from counterpoise.evaluation.backend import Query, Reply
+from counterpoise.evaluation.prompt_format import PromptFormat
+from counterpoise.models.hidden import base_of, compute_context
+from counterpoise.models.load import LoadedModel
+from counterpoise.models.virtual import virtual_tokens
+
+
+def generate(
+    loaded: LoadedModel, form: PromptFormat, queries: Sequence[Query], *, batch_tokens: int = 4096, rows: int = 16
+) -> Iterator[Reply]:
+    """Yield the greedy answer to each query as batches finish, shortest prompts first.
+
+    Args:
+        loaded: a decoder-only model or an encoder-decoder, with an adapter or without; put in evaluation mode.
+        form: how prompts are written.
+        queries: those without options.
+        batch_tokens: tokens of a batch at most, padding and answers included; a longer query is a batch of its own.
+        rows: answers a batch.
+
+    ``Reply.log_prob`` sums the float32 log-probabilities of all tokens generated, the one that ends the answer included
+    (those of a stop text too).
+    """
+    loaded.model.eval()
+    prompts = [form.generation_ids(query) for query in queries]
+    order = sorted(range(len(queries)), key=lambda i: (queries[i].max_new_tokens, len(prompts[i])))
+    while order:
+        first = order[0]
+        chosen: list[int] = []
+        while order and len(chosen) < rows:
+            longest, new = len(prompts[order[0]]), queries[order[0]].max_new_tokens
+            is_like = new == queries[first].max_new_tokens
+            if chosen and not (is_like and (len(chosen) + 1) * (longest + new) <= batch_tokens):
+                break
+            chosen.append(order.pop(0))
+        yield from _answer(loaded, form, [queries[i] for i in chosen], [prompts[i] for i in chosen])
+
+
+@torch.no_grad()
+def _answer(loaded: LoadedModel, form: PromptFormat, queries: list[Query], prompts: list[list[int]]) -> Iterator[Reply]:
+    model, tokenizer = loaded.model, loaded.tokenizer
+    device = next(model.parameters()).device
+    width, padding = max(map(len, prompts)), tokenizer.pad_token_id
+    ids = torch.tensor([[padding] * (width - len(p)) + p for p in prompts], device=device)
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
+    inputs: dict[str, Tensor] = {"input_ids": ids, "attention_mask": mask}
+    written = width  # tokens in front of those that are generated
+    base, virtual = base_of(model), virtual_tokens(model)
+    if virtual is not None:  # in front of the sample, as they are trained; PEFT puts them in front of the padding
+        place = virtual.in_front_of((mask != 0) & (mask.cumsum(1) == 1))
+        embedded = place.embed(base.get_input_embeddings()(ids))
+        inputs = {"inputs_embeds": embedded, "attention_mask": place.spread(mask)}
+        written = 0
+    if base.config.is_encoder_decoder:
+        written = 1
+    config = GenerationConfig(
+        max_new_tokens=queries[0].max_new_tokens,
+        do_sample=False,
+        num_beams=1,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        eos_token_id=form.stop_token_ids,
+        pad_token_id=padding,
+        bos_token_id=tokenizer.bos_token_id,
+        decoder_start_token_id=getattr(base.config, "decoder_start_token_id", None),
+    )
+    watch = _Watch(tokenizer, queries, set(form.stop_token_ids), written)
+    with compute_context(model):
+        base.generate(
+            **inputs,
+            generation_config=config,
+            logits_processor=LogitsProcessorList([watch.log_probs]),
+            stopping_criteria=StoppingCriteriaList([watch]),
+        )
+    for query, text, ended, log_prob in zip(queries, watch.texts, watch.ended, watch.total.tolist(), strict=True):
+        yield Reply(query.id, text=text.strip(), finish="stop" if ended else "length", log_prob=log_prob)
+
+
+class _LogProbs(LogitsProcessor):
+    """Adds each step's greatest log-probability, which is that of the token taken, to the rows that go on."""
+
+    def __init__(self, watch: _Watch) -> None:
+        self.watch = watch
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        del input_ids
+        best = scores.float().max(-1).values - scores.float().logsumexp(-1)
+        goes_on = torch.tensor([not ended for ended in self.watch.ended])
+        self.watch.total += torch.where(goes_on, best.double().cpu(), 0.0)
+        return scores
+
+
+class _Watch(StoppingCriteria):
+    """Ends each row at its own end token or stop text, and keeps its text up to there."""
+
+    def __init__(self, tokenizer: Any, queries: Sequence[Query], ends: set[int], prompt: int) -> None:
+        self.tokenizer, self.queries, self._ends, self._prompt = tokenizer, queries, ends, prompt
+        self.ended, self.texts = [False] * len(queries), [""] * len(queries)
+        self.total = torch.zeros(len(queries), dtype=torch.float64)
+        self.log_probs = _LogProbs(self)
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
+        del scores
+        for row, ids in enumerate(input_ids[:, self._prompt :].tolist()):
+            if self.ended[row]:
+                continue
+            self.ended[row] = ids[-1] in self._ends
+            text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            starts = [text.find(stop) for stop in self.queries[row].stop if stop and stop in text]
+            if starts:
+                self.ended[row], text = True, text[: min(starts)]
+            self.texts[row] = text
+        return torch.tensor(self.ended, device=input_ids.device)
