@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from counterpoise import __version__
+from counterpoise.cli_compare import compare
 from counterpoise.cli_evaluate import data_overlap, evaluate, tasks_app
 from counterpoise.errors import Stopped, UserError
 
@@ -36,9 +37,8 @@ models_app = typer.Typer(help="Models known by a short name, and whether they ar
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 app.add_typer(tasks_app, name="tasks")
-app.command("evaluate", epilog="Example: counterpoise evaluate smollm2-135m -t pubmedqa -t mmlu-general --limit 100")(
-    evaluate
-)
+app.command(epilog="Example: counterpoise evaluate smollm2-135m -t pubmedqa -t group:forgetting --limit 100")(evaluate)
+app.command(epilog="Example: counterpoise compare examples/studies/blurb-small.yaml --data-dir biomedical")(compare)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of a table.")]
 DataDir = Annotated[

@@ -46,7 +46,7 @@ def evaluate(
     format: Annotated[str, typer.Option(help="Of prompts: auto, chat, plain or completion.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     rows: Annotated[int, typer.Option(min=1, help="Prompts a batch.")] = 16,
-    batch_tokens: Annotated[int, typer.Option(min=64, help="Tokens whose keys and values a batch holds.")] = 4096,
+    batch_tokens: Annotated[int, typer.Option(min=64, help="Tokens whose keys and values a batch holds.")] = 16_384,
     truncate: Annotated[
         bool, typer.Option("--truncate", help="Cut prompts that are too long, and count them.")
     ] = False,

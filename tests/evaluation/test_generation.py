@@ -5,7 +5,7 @@ import torch
 
 from counterpoise.data.example import Message
 from counterpoise.evaluation.backend import Query
-from counterpoise.evaluation.generation import generate
+from counterpoise.evaluation.generation import _Prefix, generate
 from counterpoise.evaluation.prompt_format import prompt_format
 from counterpoise.models.adapters import AdapterConfig
 from counterpoise.models.load import load_model
@@ -83,6 +83,32 @@ def test_neighbours_change_nothing(family, adapter, tmp_path):
         alone = answers(loaded, form, [query])[query.id]
         assert (alone.text, alone.finish) == (together[query.id].text, together[query.id].finish)
         assert alone.log_prob == pytest.approx(together[query.id].log_prob, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("family", "adapter", "shares"),
+    [
+        ("llama", "", True),
+        ("qwen3", "", True),
+        ("gpt2", "", True),
+        ("llama", "lora", True),
+        ("gemma2", "", False),
+        ("llama", "p-tuning", False),
+    ],
+)
+def test_a_shared_beginning_is_read_once_and_changes_nothing(family, adapter, shares, tmp_path):
+    """Prompts of different lengths behind the same examples; sliding windows and virtual tokens take the long way."""
+    loaded = load(family, tmp_path, adapter)
+    form = prompt_format(loaded)
+    before = (Message("user", "An example that stands before all"), Message("assistant", "so"))
+    queries = [Query(text, (*before, Message("user", text)), max_new_tokens=8) for text in TEXTS]
+    prefix = _Prefix.of(loaded, [form.generation_ids(query) for query in queries])
+    assert (prefix.cache is not None) == shares
+    found = answers(loaded, form, queries)
+    for query in queries:
+        ids, total = greedy(loaded, form, query)
+        assert found[query.id].text == loaded.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        assert found[query.id].log_prob == pytest.approx(total, abs=1e-3)
 
 
 def test_an_answer_ends_before_its_own_stop_text(tmp_path):

@@ -122,7 +122,7 @@ def test_failures_are_asked_again_when_it_goes_on(data, tmp_path):
 def test_scored_again_without_model_or_data(data, tmp_path):
     kept = Kept.open(tmp_path / "r.items", {})
     first = run(tasks.get("gad"), Scripted(likes("yes")), Ask(data_dir=data, shots=2), kept=kept)
-    again = rescore(tasks.get("gad"), kept)
+    again = rescore(kept, "gad")
     assert {n: m.estimate() for n, m in again.scored.measurements.items()} == {
         n: m.estimate() for n, m in first.scored.measurements.items()
     }
@@ -133,12 +133,15 @@ def test_scored_again_without_model_or_data(data, tmp_path):
     assert len(line["reply"]["log_likelihoods"]) == 2
 
 
-def test_another_version_of_a_task_is_not_mixed(data, tmp_path):
+def test_answers_to_other_words_are_not_mixed(data, tmp_path):
+    """A task whose prompt changed asks anew; what was kept is scored as it was asked."""
     kept = Kept.open(tmp_path / "r.items", {})
     run(tasks.get("gad"), Scripted(likes("yes")), Ask(data_dir=data), kept=kept)
-    newer = tasks.get("gad").model_copy(update={"version": 2})
-    with pytest.raises(UserError, match=r"gad: the answers are to version 1 of the task, this is version 2"):
-        rescore(newer, kept)
+    newer = tasks.get("gad").model_copy(update={"prompt": "{text} Yes or no?"})
+    with pytest.raises(UserError, match=r"gad.replies.jsonl: test\d+\|options was asked in other words"):
+        run(newer, Scripted(likes("yes")), Ask(data_dir=data), kept=kept)
+    with pytest.raises(UserError, match=r"was asked in other words"):
+        run(tasks.get("gad"), Scripted(likes("yes")), Ask(data_dir=data, shots=1), kept=kept)
 
 
 def test_answers_of_another_model_are_not_mixed(tmp_path):

@@ -131,16 +131,19 @@ def _open(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> Kept:
 
 
 def rescore(out: Path) -> dict[str, Any]:
-    """Score again what an evaluation kept beside its results file, and write the file anew."""
+    """Score again what an evaluation kept beside its results file, and write the file anew.
+
+    Needs neither the model nor the tasks' data nor their files; overlap, similarity and a judge's scores stay as told.
+    """
     folder = kept_folder(out)
     kept = Kept(folder)
     settings = kept.settings()
-    tasks = sorted(path.name.removesuffix(".items.jsonl") for path in folder.glob("*.items.jsonl"))
-    results = [rescore_task(spec, kept) for spec in check_tasks(tasks)]
-    identity = Identity(**settings["identity"])
-    outcome = summary(results, identity, settings)
+    before = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
+    results = [rescore_task(kept, task) for task in kept.tasks()]
+    outcome = before | summary(results, Identity(**settings["identity"]), before.get("settings", settings))
     outcome["environment"] = environment(seed=settings["seed"])
-    write_json(out, outcome)
+    with writing(out, "free some space"):
+        write_json(out, outcome)
     plain: dict[str, Any] = json.loads(json.dumps(outcome))
     return plain
 

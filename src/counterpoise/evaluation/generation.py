@@ -4,22 +4,31 @@
 
 Prompts of like length are padded on the left and answered together; an answer does not depend on its neighbours. It
 ends with an end-of-turn token or before one of the query's stop texts ("stop"), or at ``max_new_tokens`` ("length").
+Tokens with which all prompts begin (examples, a long instruction) are read once: their keys and values are kept.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from counterpoise.evaluation.backend import Query, Reply
+from counterpoise.evaluation.option_scoring import sliding_windows
 from counterpoise.evaluation.prompt_format import PromptFormat
-from counterpoise.models.hidden import base_of, compute_context
+from counterpoise.models.hidden import base_of, body_of, compute_context
 from counterpoise.models.load import LoadedModel
 from counterpoise.models.virtual import virtual_tokens
+
+LEAST = 32
+"""Tokens that prompts must share for sharing them to pay."""
 
 
 def generate(
@@ -39,6 +48,7 @@ def generate(
     """
     loaded.model.eval()
     prompts = [form.generation_ids(query) for query in queries]
+    prefix = _Prefix.of(loaded, prompts)
     order = sorted(range(len(queries)), key=lambda i: (queries[i].max_new_tokens, len(prompts[i])))
     while order:
         first = order[0]
@@ -49,17 +59,57 @@ def generate(
             if chosen and not (is_like and (len(chosen) + 1) * (longest + new) <= batch_tokens):
                 break
             chosen.append(order.pop(0))
-        yield from _answer(loaded, form, [queries[i] for i in chosen], [prompts[i] for i in chosen])
+        yield from _answer(loaded, form, [queries[i] for i in chosen], [prompts[i] for i in chosen], prefix)
+
+
+@dataclass
+class _Prefix:
+    """The tokens that all prompts begin with, and their keys and values; none where they could not be shared."""
+
+    size: int = 0
+    cache: DynamicCache | None = None
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, loaded: LoadedModel, prompts: Sequence[list[int]]) -> _Prefix:
+        """Read what the prompts share; padding comes behind it, which sliding windows would count."""
+        base = base_of(loaded.model)
+        shared = [column[0] for column in takewhile(lambda column: len(set(column)) == 1, zip(*prompts, strict=False))]
+        size = min([len(shared), *(len(prompt) - 1 for prompt in prompts)])
+        plain = not base.config.is_encoder_decoder and virtual_tokens(loaded.model) is None
+        if len(prompts) < 2 or size < LEAST or not plain or sliding_windows(base.config.get_text_config()):
+            return cls()
+        cache = DynamicCache(config=base.config)
+        if any(type(layer) is not DynamicLayer for layer in cache.layers):  # recurrent layers, say
+            return cls()
+        ids = torch.tensor([shared[:size]], device=next(base.parameters()).device)
+        with compute_context(loaded.model):
+            body_of(loaded.model)(input_ids=ids, past_key_values=cache, use_cache=True)
+        return cls(size, cache)
+
+    def copies(self, rows: int) -> DynamicCache | None:
+        """A copy for each row, to be written behind."""
+        if self.cache is None:
+            return None
+        copied = copy.deepcopy(self.cache)
+        copied.batch_repeat_interleave(rows)
+        return copied
 
 
 @torch.no_grad()
-def _answer(loaded: LoadedModel, form: PromptFormat, queries: list[Query], prompts: list[list[int]]) -> Iterator[Reply]:
+def _answer(
+    loaded: LoadedModel, form: PromptFormat, queries: list[Query], prompts: list[list[int]], prefix: _Prefix
+) -> Iterator[Reply]:
     model, tokenizer = loaded.model, loaded.tokenizer
     device = next(model.parameters()).device
-    width, padding = max(map(len, prompts)), tokenizer.pad_token_id
-    ids = torch.tensor([[padding] * (width - len(p)) + p for p in prompts], device=device)
-    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
-    inputs: dict[str, Tensor] = {"input_ids": ids, "attention_mask": mask}
+    width, padding, shared = max(map(len, prompts)), tokenizer.pad_token_id, prefix.size
+    ids = torch.tensor([p[:shared] + [padding] * (width - len(p)) + p[shared:] for p in prompts], device=device)
+    mask = torch.tensor(
+        [[1] * shared + [0] * (width - len(p)) + [1] * (len(p) - shared) for p in prompts], device=device
+    )
+    inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
+    if prefix.cache is not None:
+        inputs["past_key_values"] = prefix.copies(len(prompts))
     written = width  # tokens in front of those that are generated
     base, virtual = base_of(model), virtual_tokens(model)
     if virtual is not None:  # in front of the sample, as they are trained; PEFT puts them in front of the padding

@@ -78,6 +78,10 @@ class Kept:
             draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
             draft.replace(path)
 
+    def tasks(self) -> list[str]:
+        """Return the tasks of which items were kept."""
+        return sorted(path.name.removesuffix(".items.jsonl") for path in self.folder.glob("*.items.jsonl"))
+
     def items(self, task: str) -> tuple[list[Item], dict[str, Any]]:
         """Return a task's items and what was said of the task."""
         path = self.folder / f"{task}.items.jsonl"
@@ -87,12 +91,23 @@ class Kept:
             rows = [json.loads(line) for line in file]
         return [_item(row) for row in rows[1:]], rows[0]["about"]
 
-    def replies(self, task: str) -> dict[str, Reply]:
-        """Return the replies so far by query; of several to one query the last that is no failure."""
+    def replies(self, task: str, queries: Sequence[Query] = ()) -> dict[str, Reply]:
+        """Return the replies so far by query; of several to one query the last that is no failure.
+
+        Raises:
+            UserError: a reply to one of ``queries`` was given to another prompt: the task has changed since.
+        """
+        asked = {query.id: query for query in queries}
         found: dict[str, Reply] = {}
         for path in sorted(self.folder.glob(f"{task}.replies*.jsonl")):
             for row in _whole_lines(path):
                 reply = _reply(row["reply"])
+                query = asked.get(reply.id)
+                if query is not None and (row["messages"], row["options"]) != _prompt(query):
+                    raise UserError(
+                        f"{path}: {reply.id} was asked in other words; the task or its examples have changed since: "
+                        "choose another --out, or pass --overwrite"
+                    )
                 if not reply.failure or reply.id not in found:
                     found[reply.id] = reply
         return found
@@ -107,15 +122,20 @@ class Kept:
             with path.open("a", encoding="utf-8") as file:
 
                 def write(query: Query, reply: Reply) -> None:
+                    messages, options = _prompt(query)
                     row = {
-                        "messages": [[message.role, message.content] for message in query.messages],
-                        "options": query.options,
+                        "messages": messages,
+                        "options": options,
                         "reply": {key: value for key, value in asdict(reply).items() if value not in ((), "", None)},
                     }
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
                     file.flush()
 
                 yield write
+
+
+def _prompt(query: Query) -> tuple[list[list[str]], list[str]]:
+    return [[message.role, message.content] for message in query.messages], list(query.options)
 
 
 def _item(row: dict[str, Any]) -> Item:

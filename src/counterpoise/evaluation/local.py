@@ -19,6 +19,9 @@ from counterpoise.evaluation.option_scoring import OptionScorer
 from counterpoise.evaluation.prompt_format import PromptFormat
 from counterpoise.models.load import LoadedModel
 
+ROW = 4096
+"""Tokens of a row of options at most: longer ones are no faster."""
+
 
 class LocalBackend:
     """Answers queries with a loaded model; implements :class:`~counterpoise.evaluation.backend.Backend`.
@@ -31,7 +34,7 @@ class LocalBackend:
         rows: sequences a batch where each is read in full, and answers generated at once.
     """
 
-    def __init__(self, loaded: LoadedModel, form: PromptFormat, *, batch_tokens: int = 4096, rows: int = 16) -> None:
+    def __init__(self, loaded: LoadedModel, form: PromptFormat, *, batch_tokens: int = 16_384, rows: int = 16) -> None:
         self.loaded, self.form, self.batch_tokens, self.rows = loaded, form, batch_tokens, rows
         self._scorer: OptionScorer | None = None
 
@@ -51,7 +54,8 @@ class LocalBackend:
         items = [self.form.item(group[0]) for group in chosen]
         if items and self._scorer is None:
             padding = self.loaded.tokenizer.pad_token_id
-            self._scorer = OptionScorer(self.loaded.model, padding, batch_tokens=self.batch_tokens, rows=self.rows)
+            limit = min(self.batch_tokens, ROW)
+            self._scorer = OptionScorer(self.loaded.model, padding, batch_tokens=limit, rows=self.rows)
         if self._scorer is not None:
             for number, scores in self._scorer.score(items):
                 reply = Reply("", log_likelihoods=tuple(scores.total.tolist()), tokens=tuple(scores.tokens.tolist()))

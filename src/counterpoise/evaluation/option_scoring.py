@@ -120,7 +120,7 @@ class OptionScorer:
         self, model: Any, padding: int, *, batch_tokens: int = 4096, rows: int = 16, layout: Layout | None = None
     ) -> None:
         self.model, self.padding, self.batch_tokens, self.rows = model.eval(), padding, batch_tokens, rows
-        self.windows = _windows(base_of(model).config.get_text_config())
+        self.windows = sliding_windows(base_of(model).config.get_text_config())
         self.layout = layout or next(name for name in self._possible() if self._is_exact(name))
 
     def score(self, items: Sequence[TokenItem]) -> Iterator[tuple[int, OptionScores]]:
@@ -284,7 +284,7 @@ class OptionScorer:
         return True
 
 
-def _windows(config: Any) -> dict[str, int]:
+def sliding_windows(config: Any) -> dict[str, int]:
     """The sliding window of the layers that have one."""
     window = getattr(config, "sliding_window", None)
     kinds = getattr(config, "layer_types", None)

@@ -100,7 +100,7 @@ def run(
     floors = task_floors(spec, found.items, training) if kept is None or is_main() else {}
     if kept is not None and is_main():
         about = {
-            "version": spec.version,
+            "spec": spec.model_dump(mode="json"),
             "split": ask.split,
             "problems": [str(problem) for problem in found.problems],
             "notes": found.notes,
@@ -115,15 +115,11 @@ def run(
     return _result(spec, found.items, replies, floors, [str(p) for p in found.problems], found.notes)
 
 
-def rescore(spec: TaskSpec, kept: Kept) -> TaskResult:
-    """Score again what was kept, without a model and without the task's data."""
-    items, about = kept.items(spec.name)
-    if about["version"] != spec.version:
-        raise UserError(
-            f"{spec.name}: the answers are to version {about['version']} of the task, this is version {spec.version}; "
-            "evaluate it anew"
-        )
-    return _result(spec, items, kept.replies(spec.name), about["floors"], about["problems"], about["notes"])
+def rescore(kept: Kept, task: str) -> TaskResult:
+    """Score again what was kept of a task, without a model, the task's data or its file."""
+    items, about = kept.items(task)
+    spec = TaskSpec.model_validate(about["spec"])
+    return _result(spec, items, kept.replies(task), about["floors"], about["problems"], about["notes"])
 
 
 def _result(
@@ -177,13 +173,13 @@ def _ask(
     kept: Kept | None,
     on_progress: OnProgress | None,
 ) -> dict[str, Reply]:
-    done: dict[str, Reply] = {}
-    if kept is not None:
-        done = {name: reply for name, reply in kept.replies(spec.name).items() if not reply.failure}
-        wait()  # nobody writes before all have read
     direct = _direct(spec, backend)
     if direct is not None:
         queries = [Query(f"{item.id}|{direct}", ()) for item in items]
+    done: dict[str, Reply] = {}
+    if kept is not None:
+        done = {name: reply for name, reply in kept.replies(spec.name, queries).items() if not reply.failure}
+        wait()  # nobody writes before all have read
     mine, processes = (int(os.environ.get("RANK", "0")), world_size()) if kept is not None else (0, 1)
     share = [query for i, query in enumerate(queries) if i % processes == mine]
     waiting = {query.id: query for query in share if query.id not in done}

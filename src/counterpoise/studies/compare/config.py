@@ -1,0 +1,115 @@
+"""The study file: what is measured, what all arms share, and how each arm differs.
+
+    config = read_study(Path("study.yaml"))
+
+An arm without ``train`` is the model of ``run`` as it is. ``train`` is laid over ``run``: mappings are merged, and a
+section given as one word takes the place of the shared one. Options of an objective or an adapter belong to its name: a
+section that names another one takes the place of the shared one, too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+
+from counterpoise.errors import UserError, nearest
+from counterpoise.evaluation.task_queries import Method
+from counterpoise.training.config import Section
+from counterpoise.training.config_file import explain, parse_yaml
+
+T = TypeVar("T", bound=BaseModel)
+OWN = {"objective": "name", "adapter": "kind"}
+"""Sections whose options belong to what this key names."""
+
+
+class Measuring(Section):
+    """How tasks are asked; as the options of ``counterpoise evaluate``."""
+
+    split: str = Field("test", description="split of the tasks' data")
+    limit: int | None = Field(None, ge=1, description="a random sample of so many items of each task")
+    shots: int = Field(0, ge=0, description="examples in the prompt")
+    seed: int = Field(0, ge=0, description="seed that draws the sample and the examples")
+    methods: list[Method] = Field(default_factory=list, description="options or generated; default: the task's first")
+    format: Literal["auto", "chat", "plain", "completion"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class ArmConfig(Section):
+    """One arm."""
+
+    train: dict[str, Any] | None = Field(None, description="what its training has other than run")
+    evaluation: dict[str, Any] = Field(default_factory=dict, description="what it is asked other than evaluation")
+    only: list[str] | None = Field(None, description="tasks that the arm is measured on; default: all")
+    learning_rates: list[float] | None = Field(None, description="rates to choose from; default: those of the study")
+
+
+class StudyConfig(Section):
+    """A whole study."""
+
+    name: str = Field(description="name of the study")
+    tasks: list[str] = Field(min_length=1, description="tasks that arms are measured on")
+    forgetting: list[str] = Field(default_factory=list, description="tasks of what may be forgotten")
+    groups: dict[str, list[str]] = Field(default_factory=dict, description="tasks whose means are compared, by name")
+    evaluation: Measuring = Field(default_factory=Measuring)
+    baseline: str = Field(description="name of the arm that the others are compared with")
+    run: dict[str, Any] = Field(description="run config that the arms share, {task} standing for the task's name")
+    learning_rates: list[float] = Field(default_factory=list, description="rates that every trained arm chooses from")
+    seeds: list[int] = Field(default=[0], min_length=1, description="training seeds")
+    arms: dict[str, ArmConfig] = Field(min_length=1, description="arms, by name")
+
+
+def read_study(path: Path) -> StudyConfig:
+    """Read a study file.
+
+    Raises:
+        UserError: no such file, no YAML, a key that there is not (the nearest is named) or a value that does not fit.
+    """
+    if not path.is_file():
+        near = [other.name for other in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        raise UserError(f"{path}: no such file{nearest(path.name, near)}")
+    try:
+        data = parse_yaml(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: expected the keys of a study, such as name, tasks, baseline, run and arms")
+    arms = data.get("arms")
+    if isinstance(arms, dict):
+        data["arms"] = {str(arm): {} if given is None else given for arm, given in arms.items()}
+        for arm, given in data["arms"].items():
+            checked(ArmConfig, given, f"{path.name}: arms.{arm}")
+    config = checked(StudyConfig, data, path.name)
+    for what, name in (("name", config.name), *((f"arms.{arm}", arm) for arm in config.arms)):
+        if not re.fullmatch(r"[\w-][\w.+-]*", name):
+            raise UserError(f"{path.name}: {what} names a folder; expected letters, digits, - and _, such as sft-lora")
+    return config
+
+
+def checked(kind: type[T], data: Any, where: str) -> T:
+    """Return ``data`` as a ``kind``; UserError that begins with ``where`` (``study.yaml: arms.sft``) if it is none."""
+    if not isinstance(data, Mapping):
+        raise UserError(f"{where} is {data!r}; expected keys: {', '.join(kind.model_fields)}")
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        join = ": " if ":" not in where else "."
+        raise UserError(f"{where}{join}{explain(error, kind)}") from None
+
+
+def lay_over(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``shared`` with ``own`` laid over it (see the head of this module).
+
+    >>> lay_over({"adapter": "lora", "training": {"epochs": 1, "seed": 2}}, {"training": {"epochs": 3}})
+    {'adapter': 'lora', 'training': {'epochs': 3, 'seed': 2}}
+    """
+    merged = dict(shared)
+    for key, value in own.items():
+        before = merged.get(key)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        merged[key] = lay_over(before, value) if both and OWN.get(key) not in value else value  # type: ignore[arg-type]
+    return merged
