@@ -147,16 +147,13 @@ def show(outcome: dict[str, Any], as_json: bool) -> None:
     table = Table("task", "metric", "value", "95 % interval", "n", "best floor", box=None, pad_edge=False)
     for row in outcome["rows"]:
         quoted = outcome["quote"].get(row["task"]) == row["metric"]
-        best = max(row["floors"].items(), key=lambda floor: floor[1], default=None)  # all are better when higher
-        cells = (
-            row["task"],
-            row["metric"],
-            f"{row['value']:.3f}",
-            f"{row['low']:.3f} to {row['high']:.3f}",
-            str(row["n"]),
-            f"{best[1]:.3f} {best[0]}" if best else "",
-        )
+        floors = sorted(row["floors"].items(), key=lambda floor: -floor[1])  # all are better when higher
+        interval = f"{row['low']:.3f} to {row['high']:.3f}"
+        best = f"{floors[0][1]:.3f} {floors[0][0]}" if floors else ""
+        cells = (row["task"], row["metric"], f"{row['value']:.3f}", interval, str(row["n"]), best)
         table.add_row(*cells, style="bold" if quoted else None)
+        for name, value in floors if quoted else []:
+            table.add_row("", f"  floor: {name}", f"{value:.3f}", style="dim")
     Console(highlight=False, width=max(Console().width, 110), soft_wrap=True).print(table)
     for task, left in outcome["left_out"].items():
         for line in told(task, left):

@@ -42,16 +42,24 @@ def test_loopback_addresses():
 def test_keys_are_asked_for_in_order(monkeypatch):
     monkeypatch.delenv("COUNTERPOISE_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    assert find_key(None) == ""
+    openai, other = "https://api.openai.com/v1", "https://api.example.org/v1"
+    assert find_key(None, openai) == ""
     monkeypatch.setenv("OPENAI_API_KEY", "second\n")
-    assert find_key(None) == "second"
+    assert find_key(None, openai) == "second"
+    for base in (
+        other,
+        "http://api.openai.com/v1",
+        "https://api.openai.com.example.org/v1",
+        "https://notopenai.com/v1",
+    ):
+        assert find_key(None, base) == "", "it was not set for them"
     monkeypatch.setenv("COUNTERPOISE_API_KEY", "first")
-    assert find_key(None) == "first"
-    assert find_key("given") == "given"
+    assert find_key(None, openai) == find_key(None, other) == "first"
+    assert find_key("given", other) == "given"
 
 
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "naïve-key"])
 def test_a_key_that_fits_no_header_is_refused_and_not_shown(key):
     with pytest.raises(UserError, match="api_key") as caught:
-        find_key(key)
+        find_key(key, "https://api.example.org/v1")
     assert key not in str(caught.value)

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from counterpoise.errors import UserError
 
 KEY_VARIABLES = ("COUNTERPOISE_API_KEY", "OPENAI_API_KEY")
-"""Environment variables that are asked for a key, in this order."""
+"""Environment variables that are asked for a key, in this order; the second for OpenAI's own servers alone."""
+OPENAI = (".openai.com", ".openai.azure.com")
 
 
 def base_address(url: str) -> str:
@@ -58,13 +59,18 @@ def is_loopback(base: str) -> bool:
         return host == "localhost"
 
 
-def find_key(given: str | None) -> str:
-    """Return the key that was given, or the environment's; empty if there is none.
+def find_key(given: str | None, base: str) -> str:
+    """Return the key that was given, or the environment's for that address; empty if there is none.
+
+    OPENAI_API_KEY goes to OpenAI's servers by https and to nobody else: it was not set for the endpoint that is named.
 
     Raises:
         UserError: a key that cannot stand in an HTTP header (it is not shown).
     """
-    candidates = {"api_key": given, **{name: os.environ.get(name) for name in KEY_VARIABLES}}
+    parts = urlsplit(base)
+    at_openai = parts.scheme == "https" and (parts.hostname or "").endswith(OPENAI)
+    names = KEY_VARIABLES if at_openai else KEY_VARIABLES[:1]
+    candidates = {"api_key": given, **{name: os.environ.get(name) for name in names}}
     for name, value in candidates.items():
         key = (value or "").strip()
         if not key:

@@ -73,8 +73,8 @@ class EndpointClient:
 
     Args:
         url: http://host:8000 or https://host/v1.
-        api_key: else that of the environment variable COUNTERPOISE_API_KEY or OPENAI_API_KEY. It is sent in the
-            Authorization header, and neither logged nor written.
+        api_key: else that of the environment variable COUNTERPOISE_API_KEY, or at OpenAI OPENAI_API_KEY. It is sent in
+            the Authorization header, and neither logged nor written.
         model: the model's name; None asks the server, which must then serve exactly one.
         timeout: seconds without a byte from the server.
         retries: attempts after the first.

@@ -86,7 +86,7 @@ class Connection:
 
     Args:
         url: see `address.base_address`.
-        api_key: else that of the environment variable COUNTERPOISE_API_KEY or OPENAI_API_KEY, else none.
+        api_key: else that of the environment variable COUNTERPOISE_API_KEY, or at OpenAI OPENAI_API_KEY, else none.
         timeout: seconds without a byte from the server.
         retries: attempts after the first.
         parallel: connections kept open.
@@ -109,7 +109,7 @@ class Connection:
                 "expected above 0, at least 0 and at least 1"
             )
         self.base = base_address(url)
-        self._key = find_key(api_key)
+        self._key = find_key(api_key, self.base)
         self._timeout, self._retries, self._sleep = timeout, retries, sleep
         self._random = random.Random()
         self._session = requests.Session()

@@ -42,6 +42,6 @@ def get(name: str) -> TaskSpec:
     if name.endswith((".yaml", ".yml")):
         return TaskSpec.read(Path(name).expanduser())
     raise UserError(
-        f"task {name!r} is unknown{nearest(name, list(_files()))}; `counterpoise tasks list` shows all, and the path "
+        f"task {name!r} is unknown{nearest(name, list(_files()))}; `counterpoise tasks` shows all, and the path "
         "of a task file ends in .yaml"
     )
