@@ -1,6 +1,7 @@
 """Tiny real models, made in the test: a Llama with random weights and a byte-level tokenizer with a chat template."""
 
 import os
+import sys
 
 import pytest
 import torch
@@ -23,3 +24,24 @@ def llama():
 @pytest.fixture
 def llama_folder(llama, tmp_path):
     return write_model(llama, tmp_path / "tiny-llama")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run a command in this process; return (exit code, standard output, standard error)."""
+    from counterpoise import cli
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["counterpoise", *map(str, words)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return call

@@ -1,33 +1,16 @@
 """``counterpoise evaluate`` and ``counterpoise tasks`` as a user meets them, an endpoint that fails included."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from counterpoise import cli
 from fake_endpoint import FakeEndpoint, Refusal
 
 
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run a command in this process; return (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def no_data_folder(monkeypatch):
     monkeypatch.delenv("COUNTERPOISE_DATA", raising=False)
-
-    def call(*words):
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["counterpoise", *map(str, words)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return call
 
 
 @pytest.fixture

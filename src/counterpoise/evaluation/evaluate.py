@@ -53,7 +53,7 @@ class Subject(Protocol):
         ...
 
     def backend(self) -> Backend:
-        """Load the model, or reach the endpoint; called once, and only if something is left to ask."""
+        """Load the model, or reach the endpoint; called once."""
         ...
 
 

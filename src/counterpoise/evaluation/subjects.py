@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,6 +52,10 @@ class LocalModel:
 
     def identity(self) -> Identity:
         """Return which model this is; objective, adapter and seed come from the run folder it lies in, if it does."""
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> Identity:
         from counterpoise.models.fetch import resolve
 
         resolved = resolve(self._own, on_progress=self.say)
@@ -109,6 +114,7 @@ class EndpointModel:
     retries: int = 5
     parallel: int = 4
 
+    @cached_property
     def _client(self) -> Any:
         from counterpoise.endpoints import EndpointClient
 
@@ -118,8 +124,7 @@ class EndpointModel:
 
     def identity(self) -> Identity:
         """Return the endpoint's model; its weights are not known."""
-        client = self._client()
-        return Identity(model=client.model, detail=f"endpoint {client.url}")
+        return Identity(model=self._client.model, detail=f"endpoint {self._client.url}")
 
     def settings(self) -> dict[str, Any]:
         """Return what the answers depend on."""
@@ -129,7 +134,7 @@ class EndpointModel:
         """Reach the endpoint."""
         from counterpoise.evaluation.endpoint import EndpointBackend
 
-        return EndpointBackend(self._client(), form=self.form)
+        return EndpointBackend(self._client, form=self.form)
 
 
 def _parts(name: str) -> tuple[str | None, str]:

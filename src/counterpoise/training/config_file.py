@@ -34,6 +34,17 @@ def parse_yaml(text: str) -> Any:
     return yaml.load(text, Loader=_Loader)
 
 
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file as plain data; UserError for a file that is missing (the nearest is named) or unreadable."""
+    if not path.is_file():
+        near = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        raise UserError(f"{path}: no such file{nearest(path.name, near)}")
+    try:
+        return parse_yaml(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+
+
 def load_run_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Read ``path``, apply ``section.key=value`` overrides and check the whole.
 
@@ -41,13 +52,7 @@ def load_run_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfi
         UserError: a missing or unreadable file, an unknown key (names the nearest), a value that does not fit.
     """
     path = Path(path)
-    if not path.is_file():
-        near = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        raise UserError(f"{path}: no such file{nearest(path.name, near)}")
-    try:
-        data = parse_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    data = read_yaml(path)
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected keys such as model:, data: and objective:, found {type(data).__name__}")
     return check_run_config(data, overrides, name=str(path))

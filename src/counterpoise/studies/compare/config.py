@@ -14,13 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError
 
-from counterpoise.errors import UserError, nearest
+from counterpoise.errors import UserError
 from counterpoise.evaluation.task_queries import Method
 from counterpoise.training.config import Section
-from counterpoise.training.config_file import explain, parse_yaml
+from counterpoise.training.config_file import explain, read_yaml
 
 T = TypeVar("T", bound=BaseModel)
 OWN = {"objective": "name", "adapter": "kind"}
@@ -69,13 +68,7 @@ def read_study(path: Path) -> StudyConfig:
     Raises:
         UserError: no such file, no YAML, a key that there is not (the nearest is named) or a value that does not fit.
     """
-    if not path.is_file():
-        near = [other.name for other in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        raise UserError(f"{path}: no such file{nearest(path.name, near)}")
-    try:
-        data = parse_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    data = read_yaml(path)
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected the keys of a study, such as name, tasks, baseline, run and arms")
     arms = data.get("arms")

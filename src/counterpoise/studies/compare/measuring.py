@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +30,15 @@ class LoadedOnce:
 
     def __init__(self, model: LocalModel) -> None:
         self.model = model
-        self._identity: Identity | None = None
         self._backend: Backend | None = None
 
     def identity(self) -> Identity:
         """Return which model this is."""
-        if self._identity is None:
-            self._identity = self.model.identity()
-        return self._identity
+        return self.model.identity()
 
     def settings(self) -> dict[str, Any]:
         """Return what the answers depend on."""
-        return {"identity": asdict(self.identity()), "format": self.model.format, "precision": self.model.precision}
+        return self.model.settings()
 
     def backend(self) -> Backend:
         """Load the model, the first time."""
