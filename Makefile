@@ -14,7 +14,7 @@ STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench clean
+.PHONY: help install demo test browser lint format bench clean
 
 help: ## say what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{ printf "%-16s%s\n", $$1, $$2 }'
@@ -26,6 +26,9 @@ demo: $(STAMP) ## train SFT, DFT and BFT on gene facts on this computer, evaluat
 
 test: $(STAMP) ## run the whole test suite, as CI does
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+browser: ## install Chromium from the system's packages: tests of the pages use it, and skip by name without it
+	@sh tools/install_browser.sh
 
 lint: $(STAMP) ## check style and types
 	@$(BIN)/ruff check --no-cache .

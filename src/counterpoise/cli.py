@@ -19,6 +19,7 @@ from rich.table import Table
 from counterpoise import __version__
 from counterpoise.cli_compare import compare
 from counterpoise.cli_evaluate import data_overlap, evaluate, tasks_app
+from counterpoise.cli_inspect import inspect
 from counterpoise.errors import Stopped, UserError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the data loader forks; the tokenizers library warns of that
@@ -39,6 +40,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(tasks_app, name="tasks")
 app.command(epilog="Example: counterpoise evaluate smollm2-135m -t pubmedqa -t group:forgetting --limit 100")(evaluate)
 app.command(epilog="Example: counterpoise compare examples/studies/blurb-small.yaml --data-dir biomedical")(compare)
+app.command(epilog="Example: counterpoise inspect smollm2-135m medquad --limit 500 --data-dir biomedical")(inspect)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of a table.")]
 DataDir = Annotated[
@@ -335,7 +337,10 @@ def main() -> None:
         app()
     except SystemExit as stop:
         if stop.code == 130:
-            print("counterpoise: stopped; a training run goes on from its last checkpoint", file=sys.stderr)
+            print(
+                "counterpoise: stopped; train, evaluate, compare and inspect go on where they were when run again",
+                file=sys.stderr,
+            )
         raise
     except UserError as error:
         if debug:

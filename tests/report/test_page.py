@@ -13,7 +13,7 @@ from counterpoise.report.plots import GROUPS, bars, curves, forest, level, nll_r
 from counterpoise.report.prose import starved, tuning_edges
 from counterpoise.report.reading import read
 
-VOID = {"meta", "link", "br", "hr", "img", "input"}
+VOID = {"meta", "link", "br", "hr", "img", "input", "col"}
 SECTIONS = ("results", "forest", "done", "training", "weight", "why", "forgetting", "limits", "made")
 NASTY = "</style><script>alert(1)</script><img src=x onerror=alert(1)>"
 

@@ -88,8 +88,9 @@ def test_comparisons_are_corrected_in_their_family(finished):
         "baseline": {(arm, "zero-shot") for arm in ("2-shot", "sft", "bft", "bert")},
         "forgetting": {("sft", "zero-shot"), ("bft", "zero-shot")},
         "sft": {("bft", "sft"), ("bert", "sft")},
+        "sft-forgetting": {("bft", "sft")},
     }
-    assert [len(families[name]) for name in ("baseline", "forgetting", "sft")] == [6, 3, 3]
+    assert [len(families[name]) for name in ("baseline", "forgetting", "sft", "sft-forgetting")] == [6, 3, 3, 1]
     for rows in families.values():
         smallest = min(rows, key=lambda row: row["p_value"])
         assert smallest["p_holm"] == pytest.approx(min(1.0, len(rows) * smallest["p_value"]))

@@ -105,13 +105,9 @@ def test_differences_for_the_worse_are_counted_by_their_direction():
         comparison(value=0.3, p=0.0001, **nll), comparison(ours="dft", value=-0.3, p=0.01, **nll),
     ]  # fmt: skip
     text = markdown(outcome([score()], rows))
-    assert (
-        "Of 3 differences to zero-shot, 2 are clear after correction (p < 0.05), 1 of them for the worse: dft on gad."
-        in text
-    )
-    assert (
-        "2 are clear after correction (p < 0.05), 1 of them for the worse: sft trained on gad on general-sent" in text
-    )
+    clear = "2 are clear after correction (p < 0.05, interval without 0), 1 of them for the worse"
+    assert f"Of 3 differences to zero-shot, {clear}: dft on gad." in text
+    assert f"{clear}: sft trained on gad on general-sentences." in text
     assert "| gad | positive micro F1 | dft - zero-shot | 200 | -0.200 [-0.300, -0.100] | 0.020 |" in text
     assert "p-values corrected over 3 comparisons" in text
 
@@ -181,3 +177,16 @@ def test_every_table_has_as_many_cells_as_its_header():
     text = markdown(outcome([score(), score("zero-shot")], [comparison()]))
     for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
         assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+def test_many_arms_are_rows_and_unfinished_ones_are_named():
+    scores = [score(f"arm-{i}", 0.5 + i / 100, 0.4, 0.6) for i in range(12)]
+    stopped = [{"arm": "arm-3", "trained_on": "gad", "seed": 1, "why": "stopped at step 4 of 9"}]
+    text = markdown(outcome([s for s in scores if s["arm"] != "arm-3"], unfinished=stopped))
+    assert "| task | metric | n | best floor | arm | value |" in text
+    assert "| gad | positive micro F1 | 200 | 0.550 majority | arm-11 | 0.610 [0.400, 0.600] |" in text
+    assert "arm-3 | 0.5" not in text
+    assert "Not finished, and so in no mean, comparison or frontier below: arm-3 trained on gad." in text
+    assert "| arm-3 | gad | 1 | stopped at step 4 of 9 |" in text
+    few = markdown(outcome([score("zero-shot"), score("sft")], unfinished=[stopped[0] | {"arm": "zero-shot"}]))
+    assert "| task | metric | n | best floor | zero-shot | sft |" in few

@@ -56,6 +56,7 @@ def write_study(tmp_path, **changes):
         "forgetting": ["general-sentences"],
         "evaluation": {"limit": 8, "precision": "float32"},
         "baseline": "zero-shot",
+        "examples": 0,
         "run": {
             "model": str(llama),
             "data": {"source": "task:{task}", "limit": 8, "max_length": 512},

@@ -44,7 +44,8 @@ def export(
         format: with ``model``: auto, chat, plain or completion.
 
     Raises:
-        UserError: a task that has no conversation (running text), or data that is missing.
+        UserError: a task that has no conversation (running text) or no answer to choose or write (the likelihood of a
+            reference), or data that is missing.
     """
     form = _format(model, format)
     with writing(folder, "choose another folder"):
@@ -54,6 +55,10 @@ def export(
         if spec.kind == "nll":
             raise UserError(f"{spec.name}: running text has no prompt and answer to export; leave it out")
         method = ask.methods_of(spec)[0]
+        if (spec.kind, method) == ("text", "options"):
+            raise UserError(
+                f"{spec.name}: the likelihood of one text is no task of lm-evaluation-harness; leave it out"
+            )
         items = {
             item.id: item
             for item in read_items(spec, ask.split, data_dir=ask.data_dir, limit=ask.limit, seed=ask.seed).items

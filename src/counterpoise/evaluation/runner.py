@@ -21,7 +21,7 @@ from counterpoise.evaluation.backend import Backend, Query, Reply
 from counterpoise.evaluation.kept import Kept
 from counterpoise.evaluation.task_floors import Floors, task_floors
 from counterpoise.evaluation.task_metrics import Scored, options_alone, score
-from counterpoise.evaluation.task_queries import METHODS, Method, draw_shots, make_queries
+from counterpoise.evaluation.task_queries import METHODS, Method, draw_shots, make_queries, methods_of
 from counterpoise.evaluation.tasks.item import Item
 from counterpoise.evaluation.tasks.items import is_available, read_items
 from counterpoise.evaluation.tasks.spec import TaskSpec
@@ -53,7 +53,7 @@ class Ask:
 
     def methods_of(self, spec: TaskSpec) -> tuple[Method, ...]:
         """Return the methods for this task: those asked for that its kind allows, else the first that it does."""
-        allowed = METHODS[spec.kind]
+        allowed = methods_of(spec)
         return tuple(method for method in self.methods if method in allowed) or allowed[:1]
 
 

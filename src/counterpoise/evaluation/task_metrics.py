@@ -10,7 +10,8 @@ the right ones, which adds nothing to a correlation.
 
 Metrics of options: ``accuracy`` takes the option of highest log-likelihood; ``accuracy, per token`` divides it by the
 option's tokens; ``accuracy, prior-corrected`` takes away the option's log-likelihood after the prompt without the
-question (Holtzman et al. 2021, arXiv 2104.08315); ``accuracy, generated`` reads what was written.
+question (Holtzman et al. 2021, arXiv 2104.08315); ``accuracy, generated`` reads what was written. ``answer NLL`` is
+that of the right option, or of the reference text, in nats per token.
 """
 
 from __future__ import annotations
@@ -139,9 +140,7 @@ def _choice_options(spec: TaskSpec, items: Sequence[Item], replies: Replies, sco
     if corrected:
         kept = [item for item, _ in corrected]
         scored.add(measure_choices(spec, kept, _best([row for _, row in corrected])), kept, ", prior-corrected")
-    nll = np.array([-total[item.answer] for item, total in zip(items, totals, strict=True)])
-    tokens = np.array([float(reply.tokens[item.answer]) for item, reply in zip(items, rows, strict=True)])
-    scored.add({"answer NLL": Measurement(spec.name, "answer NLL", nll, tokens, higher_is_better=False)}, items)
+    scored.add(_answer_nll(spec, rows, [item.answer for item in items]), items)
 
 
 def options_alone(spec: TaskSpec, items: Sequence[Item], replies: Replies) -> Mapping[str, AnyMeasurement]:
@@ -213,6 +212,18 @@ def _text_generated(spec: TaskSpec, items: Sequence[Item], replies: Replies, sco
     scored.add(measure_text(spec.name, texts, [item.target for item in items]), items)
 
 
+def _text_options(spec: TaskSpec, items: Sequence[Item], replies: Replies, scored: Scored) -> None:
+    """The reference answer is the only option."""
+    rows = [replies[f"{item.id}|options"] for item in items]
+    scored.add(_answer_nll(spec, rows, [0] * len(items)), items)
+
+
+def _answer_nll(spec: TaskSpec, rows: Sequence[Reply], right: Sequence[int]) -> dict[str, AnyMeasurement]:
+    nll = np.array([-reply.log_likelihoods[place] for reply, place in zip(rows, right, strict=True)])
+    tokens = np.array([float(reply.tokens[place]) for reply, place in zip(rows, right, strict=True)])
+    return {"answer NLL": Measurement(spec.name, "answer NLL", nll, tokens, higher_is_better=False)}
+
+
 def _encoder(spec: TaskSpec, items: Sequence[Item], replies: Replies, scored: Scored) -> None:
     """What a fine-tuned encoder predicted, as JSON."""
     said = [json.loads(replies[f"{item.id}|encoder"].text) for item in items]
@@ -236,6 +247,6 @@ _MEASURES: dict[str, dict[str, _Measure]] = {
     "value": {"options": _value_options, "generated": _value_generated, "encoder": _encoder},
     "labels": {"generated": _labels_generated, "encoder": _encoder},
     "entities": {"generated": _entities_generated, "encoder": _encoder},
-    "text": {"generated": _text_generated},
+    "text": {"generated": _text_generated, "options": _text_options},
     "nll": {"nll": _plain_text},
 }

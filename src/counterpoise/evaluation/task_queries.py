@@ -23,12 +23,21 @@ METHODS: dict[str, tuple[Method, ...]] = {
     "value": ("options", "generated"),
     "entities": ("generated",),
     "labels": ("generated",),
-    "text": ("generated",),
+    "text": ("generated", "options"),
     "nll": (),
 }
-"""How a task of each kind can be answered; the first is the default."""
+"""How a task of each kind can be answered; the first is the default.
+
+The one option of a text is the reference answer: how likely a model finds it.
+"""
 Shots = Mapping[str, Sequence[Item]]
 """Examples for each subject; those for all subjects under an empty name."""
+
+
+def methods_of(spec: TaskSpec) -> tuple[Method, ...]:
+    """Return how a task can be answered: as its kind allows, or in those of these ways that it names itself."""
+    allowed = METHODS[spec.kind]
+    return tuple(method for method in allowed if method in spec.methods) if spec.methods else allowed
 
 
 def draw_shots(spec: TaskSpec, items: Sequence[Item], count: int, seed: int) -> dict[str, list[Item]]:
@@ -76,7 +85,8 @@ def make_queries(
     for item in items:
         before = _before(spec, item, shots)
         if "options" in methods:
-            queries.append(Query(f"{item.id}|options", (*before, Message("user", item.prompt)), item.options))
+            options = (item.target,) if spec.kind == "text" else item.options
+            queries.append(Query(f"{item.id}|options", (*before, Message("user", item.prompt)), options))
             if priors and item.prior_prompt and spec.kind == "choice":
                 queries.append(Query(f"{item.id}|prior", (Message("user", item.prior_prompt),), item.options))
         if "generated" in methods:

@@ -66,7 +66,7 @@ class ObjectiveOutput:
     sample_weights: Tensor
     """[B] float, detached: ``s_b`` after SFT share; 0 for a sample without supervised tokens."""
     sums: Tensor
-    """[len(measures.SUMS)] float64, detached: what the metrics are made of; adds up over micro-batches and ranks."""
+    """[measures.WIDTH] float64, detached: what the metrics are made of; adds up over micro-batches and ranks."""
 
     @cached_property
     def metrics(self) -> dict[str, float]:

@@ -5,16 +5,13 @@ write_demo_page(outcome, Path("report.html"))      # outcome: what run_demo retu
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
 from counterpoise.evaluation.intervals import Estimate
 from counterpoise.report import numbers, plots, prose
-from counterpoise.report.numbers import Form, fraction, nats, percent, signed
+from counterpoise.report.environment import environment, style, write_page
+from counterpoise.report.numbers import Form, fraction, nats, signed
 from counterpoise.report.reading import ACCURACY, ANSWER_NLL, GENERAL_NLL, PRIMARY, Outcome, Reading, read
 from counterpoise.report.verdict import sentences
 
@@ -29,20 +26,17 @@ METRICS: dict[str, tuple[str, Form]] = {
 
 def write_demo_page(outcome: Outcome, path: Path) -> None:
     """Write the page to ``path``, whole or not at all; its folder is made if missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".tmp")
-    draft.write_text(demo_page(outcome), encoding="utf-8")
-    draft.replace(path)
+    write_page(demo_page(outcome), path)
 
 
 def demo_page(outcome: Outcome) -> str:
     """Return the page."""
     reading = read(outcome)
     return (
-        _environment()
+        environment()
         .get_template("demo.html.j2")
         .render(
-            style=Markup((resources.files("counterpoise.report") / "style.css").read_text(encoding="utf-8")),
+            style=style(),
             reading=reading,
             recipe=reading.recipe,
             test=reading.base.scores[PRIMARY],
@@ -61,26 +55,6 @@ def demo_page(outcome: Outcome) -> str:
             prose=prose,
         )
     )
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("counterpoise.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "typeset": lambda text: numbers.typeset(str(text)),
-        "fraction": fraction,
-        "percent": percent,
-        "threshold": numbers.threshold,
-        "rate": prose.rate_text,
-        "level": plots.level,
-        "visible": plots.visible,
-    }
-    return environment
 
 
 def _states(reading: Reading) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from counterpoise.disk import writing
 from counterpoise.errors import UserError
@@ -45,6 +46,8 @@ FREE = (
     "report_to",
 )
 """Keys of ``training`` that a run may change when it goes on: it ran out of memory, say."""
+CUTTING = ("micro_batch_size", "packing")
+"""Those of them that do change the loss under ``training.scaling: published``."""
 
 
 def train(
@@ -87,6 +90,11 @@ def train(
         say(
             f"note: {objective.name} weighs by a statistic of the micro-batch, so micro_batch_size changes its result; "
             "it is the one objective of which that is true"
+        )
+    if config.training.scaling == "published":
+        say(
+            "warning: training.scaling is published, an imitation of the code published with BFT: the gradient grows "
+            "with the micro-batches of a step, and micro_batch_size and packing change the result"
         )
 
     before = job.measure(loaded, data) if is_main() else {}
@@ -144,7 +152,8 @@ def _open_folder(config: RunConfig, folder: Path, overwrite: bool) -> dict[str, 
                 path.unlink(missing_ok=True)
         written.unlink()  # last: a kill before leaves a run that --overwrite deletes
     if written.exists():
-        changed = _first_change(_binding(yaml.safe_load(written.read_text(encoding="utf-8"))), _binding(config.plain()))
+        before = _as_today(yaml.safe_load(written.read_text(encoding="utf-8")))
+        changed = _first_change(_binding(before), _binding(config.plain()))
         if changed:
             raise UserError(
                 f"{folder} holds a run with another config ({changed}); "
@@ -163,10 +172,19 @@ def _open_folder(config: RunConfig, folder: Path, overwrite: bool) -> dict[str, 
     return None
 
 
+def _as_today(written: dict[str, Any]) -> dict[str, Any]:
+    """Return a config that an earlier version wrote with the defaults of keys that are newer than it."""
+    try:
+        return RunConfig.model_validate(written).plain()
+    except ValidationError:  # of a key that there is no longer, say: told as the change that it is
+        return written
+
+
 def _binding(plain: dict[str, Any]) -> dict[str, Any]:
     """Return a resolved config without the keys that may change when a run goes on: none of them changes the loss."""
-    training = {key: value for key, value in plain.get("training", {}).items() if key not in FREE}
-    return plain | {"training": training}
+    training = plain.get("training", {})
+    free = [key for key in FREE if training.get("scaling") != "published" or key not in CUTTING]
+    return plain | {"training": {key: value for key, value in training.items() if key not in free}}
 
 
 def _first_change(old: Any, new: Any, where: str = "") -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from counterpoise.data.batching import collate
 from counterpoise.data.encoded import Encoded
+from counterpoise.inspection.weighing import pull as pull_of
 from counterpoise.models.load import LoadedModel
 from counterpoise.objectives import Objective
 from counterpoise.training.scored_model import ScoredModel
@@ -61,7 +62,7 @@ def weigh_examples(
     }
     shares = {}
     for title, out in outs.items():
-        pull = _pull(objectives[title], out.token_weights, out.sample_weights, samples)
+        pull = pull_of(objectives[title], out.token_weights, out.sample_weights, samples)
         shares[title] = {
             **{name: (pull[mask].sum() / pull.sum().clamp(min=1e-30)).item() for name, mask in groups.items()},
             "effective": out.metrics["effective_share"],
@@ -95,14 +96,6 @@ def weigh_examples(
 def _mean(values: Tensor) -> float | None:
     """The mean, or None (null in JSON) where there is nothing to average."""
     return values.mean().item() if values.numel() else None
-
-
-def _pull(objective: Objective, token_weights: Tensor, sample_weights: Tensor, samples: Tensor) -> Tensor:
-    """[N] the factor on each token's SFT gradient, up to the common denominator."""
-    pull = token_weights * sample_weights[samples]
-    if objective.average == "sample":
-        pull = pull / torch.bincount(samples, minlength=sample_weights.numel())[samples]
-    return pull
 
 
 def _two_examples(log_probs: Tensor, samples: Tensor, count: int) -> list[int]:

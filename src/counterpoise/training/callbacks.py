@@ -25,9 +25,14 @@ class MetricsLog(TrainerCallback):
     """Writes one line a step to ``metrics.jsonl``. No clock times go in: a resumed run's log equals an unbroken one's.
 
     Clock times and speed go to ``timing.jsonl`` beside it.
+
+    Args:
+        folder: the run folder.
+        histograms: returns those of the last step, which go into the line too; other reporters take numbers alone.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, histograms: Callable[[], dict[str, list[int]]] = dict) -> None:
+        self.histograms = histograms
         self.metrics = folder / "metrics.jsonl"
         self.timing = folder / "timing.jsonl"
         self.last = time.perf_counter()
@@ -39,7 +44,8 @@ class MetricsLog(TrainerCallback):
         if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
         seconds = time.perf_counter() - self.last
-        append_line(self.metrics, {"step": state.global_step, **logs})
+        counts = {f"{name}_histogram": found for name, found in self.histograms().items()}
+        append_line(self.metrics, {"step": state.global_step, **logs, **counts})
         append_line(self.timing, {"step": state.global_step, "seconds": round(seconds, 4), "time": time.time()})
 
 

@@ -106,6 +106,12 @@ class TrainingConfig(Section):
         description="none: a sample a row, padded; rows: samples packed into rows of data.max_length tokens; flat: all "
         "samples of a micro-batch in one row, no padding. Same samples a step, same loss",
     )
+    scaling: Literal["exact", "published"] = Field(
+        "exact",
+        description="exact: the loss is that of the whole optimiser step. published: imitates the code published with "
+        "BFT, to show what it does: each micro-batch's own mean, summed, so that the gradient grows with their number; "
+        "micro_batch_size and packing then change the result",
+    )
     learning_rate: float = Field(1e-4, gt=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup_share: float = Field(0.05, ge=0, lt=1, description="share of steps over which the rate rises from 0")

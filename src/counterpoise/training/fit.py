@@ -129,7 +129,7 @@ def fit(
             loaded.model.eval()
             return _result(folder, step_of(checkpoint))
     arguments = _arguments(config, steps, folder, loaded.model)
-    listeners: list[Any] = [MetricsLog(folder), *callbacks]
+    listeners: list[Any] = list(callbacks)
     progress = ProgressLine(label) if show_progress else None
     if progress is not None:
         listeners.append(progress)
@@ -152,12 +152,14 @@ def fit(
                 collate=collate,
             ),
             settings=settings,
+            scaling=config.scaling,
             max_checkpoints=config.max_checkpoints,
             offload_activations=config.activation_offloading,
             stop=stop,
         )
         for default in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(default)
+        trainer.add_callback(MetricsLog(folder, lambda: trainer.histograms))
         if every is not None and held_out:
             trainer.add_callback(HeldOut(folder, every, lambda: trainer.held_out_nll(held_out)))
         try:

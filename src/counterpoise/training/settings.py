@@ -3,7 +3,8 @@
     settings = settings_of(config, objective, items, steps)
     require_same(checkpoint, settings)          # UserError: training.learning_rate was 0.001, is 0.0001
 
-How a step is cut up, packed, sharded or logged is not among them: none of that changes what is learned.
+How a step is cut up, packed, sharded or logged is not among them: none of that changes what is learned, but under
+``training.scaling: published``.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def settings_of(config: TrainingConfig, objective: Objective, items: Any, steps:
         found |= {"the number of examples": len(items), "the examples' fingerprint": fingerprint(items)}
     found["the number of steps (training.max_steps or epochs)"] = steps
     plain = config.model_dump(mode="json")
-    names = (*SHARED, "micro_batch_size") if objective.batch_statistics else SHARED
+    names = [*SHARED, "micro_batch_size"] if objective.batch_statistics else list(SHARED)
+    if config.scaling != "exact":
+        names = [*SHARED, "scaling", "micro_batch_size", "packing"]
     return found | {f"training.{name}": plain[name] for name in names}
 
 

@@ -19,7 +19,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin, gather_object
@@ -33,7 +33,7 @@ from counterpoise import objectives
 from counterpoise.data.steps import StepCutter, StepOrder
 from counterpoise.errors import UserError
 from counterpoise.objectives import Objective
-from counterpoise.objectives.measures import SUMS, means_of
+from counterpoise.objectives.measures import WIDTH, histograms_of, means_of
 from counterpoise.training import zero
 from counterpoise.training.checkpoints import newest_complete, reading, remove, saving
 from counterpoise.training.settings import write_settings
@@ -56,6 +56,7 @@ class ObjectiveTrainer(Trainer):
         cutter: takes this rank's part of a step and cuts it into micro-batches.
         order: the batch sampler of whole steps; None where ``train_dataset`` is a stream that yields whole steps.
         settings: what a run must share with a checkpoint to go on from it; written into each.
+        scaling: ``training.scaling``: what the loss of a micro-batch is divided by.
         max_checkpoints: how many checkpoints are kept.
         offload_activations: keep what the backward pass needs in the host's memory.
         stop: tells that a signal asked us to stop.
@@ -70,6 +71,7 @@ class ObjectiveTrainer(Trainer):
         cutter: StepCutter,
         order: StepOrder | None,
         settings: Mapping[str, Any],
+        scaling: Literal["exact", "published"] = "exact",
         max_checkpoints: int = 2,
         offload_activations: bool = False,
         stop: StopRequest | None = None,
@@ -80,11 +82,14 @@ class ObjectiveTrainer(Trainer):
         self.cutter = cutter
         self.order = order
         self.settings = dict(settings)
+        self.scaling = scaling
         self.max_checkpoints = max_checkpoints
         self.offload_activations = offload_activations
         self.stop = stop or StopRequest()
         self.stopped_by = 0
         """The signal that ended training, whichever rank it was sent to."""
+        self.histograms: dict[str, list[int]] = {}
+        """Of the last step, over all its micro-batches and ranks; see `objectives.measures`."""
         self._attempt: Callable[..., None] = _at_once
         self._step_metrics: dict[str, float] = {}
         self._sources: Sequence[str] = []
@@ -131,17 +136,24 @@ class ObjectiveTrainer(Trainer):
         """Walk the micro-batches of one optimiser step, forward and backward; return the step's loss."""
         model.train()
         self._sources = inputs["sources"]
-        denominator = float(inputs["samples" if self.objective.average == "sample" else "tokens"])
+        whole = float(inputs["samples" if self.objective.average == "sample" else "tokens"])
         micro_batches, ranks = inputs["micro_batches"], self.accelerator.num_processes
-        numbers = torch.zeros(1 + len(SUMS), dtype=torch.float64, device=self.args.device)
+        published = self.scaling == "published"
+        numbers = torch.zeros(1 + WIDTH, dtype=torch.float64, device=self.args.device)
         for i, batch in enumerate(micro_batches):
             with self._gradients_shared(model, is_last=i == len(micro_batches) - 1):
                 with self._activations():
+                    denominator = self._of_its_own(batch) if published else whole
                     loss, sums = self.compute_loss(model, self._prepare_inputs(batch), denominator=denominator)
-                # Ranks average their gradients; the denominator is already that of all ranks together.
-                self.accelerator.backward(loss * ranks)
-            numbers += torch.cat([loss.detach().reshape(1), sums]).to(numbers)
+                # Ranks average their gradients; the exact denominator is already that of all ranks together.
+                self.accelerator.backward(loss if published else loss * ranks)
+            told = loss.detach() / ranks if published else loss.detach()  # added up over ranks
+            numbers += torch.cat([told.reshape(1), sums]).to(numbers)
         return self._look_at(numbers, inputs)
+
+    def _of_its_own(self, batch: Mapping[str, Any]) -> float:
+        """What the published code divides the loss of a micro-batch by: the samples (or tokens) of that one alone."""
+        return float(batch["num_samples"]) if self.objective.average == "sample" else float(len(batch["rows"]))
 
     def compute_loss(
         self,
@@ -196,6 +208,7 @@ class ObjectiveTrainer(Trainer):
         if not math.isfinite(loss):
             raise self._diverged(f"the loss is {loss}")
         self._step_metrics = {**means_of(sums), "input_tokens": float(step["input_tokens"])}
+        self.histograms = histograms_of(sums)
         self.stopped_by = next((number for number, count in zip(SIGNALS, signals, strict=True) if count), 0)
         if self.stopped_by:
             self.control.should_save = self.control.should_training_stop = True
@@ -240,7 +253,7 @@ class ObjectiveTrainer(Trainer):
         model, sft = self.model_wrapped, objectives.get("sft")
         was_training = model.training
         model.eval()
-        totals = torch.zeros(len(SUMS), dtype=torch.float64, device=self.args.device)
+        totals = torch.zeros(WIDTH, dtype=torch.float64, device=self.args.device)
         longest_first = sorted(items, key=lambda item: -len(item.input_ids))
         for start in range(0, len(longest_first), batch_size):
             for batch in self.cutter(longest_first[start : start + batch_size])["micro_batches"]:

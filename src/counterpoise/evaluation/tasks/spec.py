@@ -22,6 +22,7 @@ A task file, shortest first:
     prior: ...                                 choice: the prompt without what it is about
     options: [no, yes]                         choice: fixed, or the name of a column
     answer: label                              the column with the right option (its index or text), or the target
+    methods: [options]                         only ways to answer; default: all that the kind allows
     shots: train                               the split that examples in the prompt are drawn from
     subject: section_header                    a column; scores are told for each of its values too
     shots_of_subject: true                     examples are the first of the item's own subject, as in MMLU
@@ -103,6 +104,7 @@ class TaskSpec(BaseModel):
     one_word_entities: bool = False
     item: str = ""
     group_by: str = ""
+    methods: list[Literal["options", "generated"]] = []
     shots: str = ""
     subject: str = ""
     shots_of_subject: bool = False
@@ -133,6 +135,8 @@ class TaskSpec(BaseModel):
             raise ValueError("letters is true, but the prompt does not say where the lettered {options} stand")
         if self.negative is not None and self.negative not in self.options:
             raise ValueError(f"negative is {self.negative!r}, which is none of the options")
+        if self.methods and self.kind in ("nll", "entities", "labels"):
+            raise ValueError(f"methods is for tasks that can be answered in several ways; {self.kind} cannot")
         return self
 
     @property

@@ -1,7 +1,7 @@
 """What a study file asks for, checked before anything is loaded: arms with their tasks, settings and run configs.
 
 study = load_study("study.yaml")
-for arm in study.arms.values():
+for arm in study.arms.values():                 # those given by hand, then the combinations of axes
     arm.tasks, arm.forgetting, arm.learns
     arm.run_config(on="gad", seed=0, rate=1e-4, folder=Path("runs/s/sft/gad/seed-0/run"))
 """
@@ -9,6 +9,7 @@ for arm in study.arms.values():
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from counterpoise.evaluation.tasks import get as tasks_by_name
 from counterpoise.evaluation.tasks.items import LABEL_TASKS
 from counterpoise.evaluation.tasks.source import PREFIX, is_task_source
 from counterpoise.evaluation.tasks.spec import TaskSpec
+from counterpoise.studies.compare.axes import axis_values, grid_arms
 from counterpoise.studies.compare.config import ArmConfig, Measuring, StudyConfig, checked, lay_over, read_study
 from counterpoise.training.config import RunConfig
 from counterpoise.training.config_file import check_run_config
@@ -110,6 +112,9 @@ class Study:
     """A study, checked."""
 
     config: StudyConfig
+    """As the file has it, the arms of axes among the others."""
+    written: StudyConfig
+    """As the file has it."""
     file: str
     """Name of the study file, for errors."""
     tasks: tuple[TaskSpec, ...]
@@ -117,6 +122,10 @@ class Study:
     arms: dict[str, Arm]
     names: dict[str, str]
     """Task -> what it is got by: its name, or its file."""
+    axes: dict[str, list[str]]
+    """Axis -> its values as text."""
+    settings: dict[str, dict[str, str]]
+    """Arm of a grid -> axis -> its value as text."""
 
 
 def load_study(path: str | Path) -> Study:
@@ -126,7 +135,11 @@ def load_study(path: str | Path) -> Study:
         UserError: whatever is wrong with it, in one sentence that names the file and the key.
     """
     path = Path(path)
-    config = read_study(path)
+    written = read_study(path)
+    grid = grid_arms(written.axes, written.run, path.name)
+    if both := next((arm.name for arm in grid if arm.name in written.arms), ""):
+        raise UserError(f"{path.name}: arms and axes both have an arm {both}; rename the one in arms")
+    config = written.model_copy(update={"arms": written.arms | {arm.name: arm.config() for arm in grid}})
     tasks, forgetting = (_tasks(path, key, getattr(config, key)) for key in ("tasks", "forgetting"))
     if config.baseline not in config.arms:
         near = nearest(config.baseline, list(config.arms))
@@ -145,10 +158,37 @@ def load_study(path: str | Path) -> Study:
             if member not in {spec.name for spec in tasks}:
                 near = nearest(member, [spec.name for spec in tasks])
                 raise UserError(f"{path.name}: groups.{group} names {member!r}, which is none of tasks{near}")
+    measured = [spec.name for spec in (*tasks, *forgetting)]
+    for place, pair in enumerate(config.frontier):
+        for key, task in (("gained", pair.gained), ("lost", pair.lost)):
+            if task not in measured:
+                near = nearest(task, measured)
+                raise UserError(
+                    f"{path.name}: frontier.{place}.{key} is {task!r}, which is none of tasks and forgetting{near}"
+                )
     arms = {name: _arm(path, config, name, given, tasks, forgetting) for name, given in config.arms.items()}
+    _check_different(arms, path.name)
     names = {spec.name: spec.name for spec in (*tasks, *forgetting)}
     names |= {tasks_by_name(name).name: name for name in (*config.tasks, *config.forgetting) if ".y" in name}
-    return Study(config, path.name, tasks, forgetting, arms, names)
+    settings = {arm.name: arm.settings for arm in grid}
+    return Study(config, written, path.name, tasks, forgetting, arms, names, axis_values(grid), settings)
+
+
+def _check_different(arms: dict[str, Arm], file: str) -> None:
+    """Raise UserError where two arms come to the same: the same training, asked the same of the same tasks."""
+    seen: dict[str, str] = {}
+    for name, arm in arms.items():
+        plain: dict[str, Any] = {"model": arm.model, "asked": arm.asked.model_dump()}
+        plain["tasks"] = [spec.name for spec in arm.tasks]
+        if arm.trained:
+            config = arm.run_config(on=arm.learns[0], seed=0, folder=Path("run"))
+            plain |= config.plain() | {"learns": arm.learns, "objective": config.objective.build().label()}
+            plain["rates"] = sorted(arm.rates or [plain["training"].pop("learning_rate")])
+            plain["training"].pop("learning_rate", None)
+        what = json.dumps(plain, sort_keys=True, default=str)
+        if what in seen:
+            raise UserError(f"{file}: arms {seen[what]} and {name} are the same in all settings; leave one of them out")
+        seen[what] = name
 
 
 def encodable(spec: TaskSpec) -> bool:
@@ -252,4 +292,9 @@ def shared_dev_tasks(arm: Arm) -> tuple[TaskSpec, ...]:
     """Return the tasks on whose split dev a model of all tasks is tuned: those that it learns and is measured on."""
     source = arm.source()
     learned = source.removeprefix(PREFIX).split("+") if is_task_source(source) else [spec.name for spec in arm.tasks]
-    return tuple(spec for spec in arm.tasks if spec.name in learned and "dev" in spec.data)
+    return tuple(spec for spec in arm.tasks if spec.name in learned and _has_dev(spec))
+
+
+def _has_dev(spec: TaskSpec) -> bool:
+    """Whether a task has items apart to choose by; of embedded ones, running text is the same in every split."""
+    return "dev" in spec.data or (bool(spec.reader) and spec.kind != "nll")

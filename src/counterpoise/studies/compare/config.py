@@ -4,7 +4,7 @@
 
 An arm without ``train`` is the model of ``run`` as it is. ``train`` is laid over ``run``: mappings are merged, and a
 section given as one word takes the place of the shared one. Options of an objective or an adapter belong to its name: a
-section that names another one takes the place of the shared one, too.
+section that names another one takes the place of the shared one, too. ``axes`` make arms of their own: see `axes`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from counterpoise.training.config_file import explain, read_yaml
 T = TypeVar("T", bound=BaseModel)
 OWN = {"objective": "name", "adapter": "kind"}
 """Sections whose options belong to what this key names."""
+WORDS = OWN | {"model": "name", "data": "source"}
+"""Sections that may be given as one word, and the key that this word is the value of."""
 
 
 class Measuring(Section):
@@ -47,6 +49,13 @@ class ArmConfig(Section):
     learning_rates: list[float] | None = Field(None, description="rates to choose from; default: those of the study")
 
 
+class FrontierConfig(Section):
+    """What is set against what: knowledge gained against knowledge lost."""
+
+    gained: str = Field(description="task on which arms may gain")
+    lost: str = Field(description="task on which they may lose, of forgetting as a rule")
+
+
 class StudyConfig(Section):
     """A whole study."""
 
@@ -59,7 +68,12 @@ class StudyConfig(Section):
     run: dict[str, Any] = Field(description="run config that the arms share, {task} standing for the task's name")
     learning_rates: list[float] = Field(default_factory=list, description="rates that every trained arm chooses from")
     seeds: list[int] = Field(default=[0], min_length=1, description="training seeds")
-    arms: dict[str, ArmConfig] = Field(min_length=1, description="arms, by name")
+    arms: dict[str, ArmConfig] = Field(default_factory=dict, description="arms, by name")
+    axes: list[dict[str, Any]] = Field(
+        default_factory=list, description="grids: values of keys of the run config, every combination being an arm"
+    )
+    examples: int = Field(12, ge=0, description="training samples that the page shows token by token; 0: none")
+    frontier: list[FrontierConfig] = Field(default_factory=list, description="pairs of tasks: gained against lost")
 
 
 def read_study(path: Path) -> StudyConfig:
@@ -76,7 +90,14 @@ def read_study(path: Path) -> StudyConfig:
         data["arms"] = {str(arm): {} if given is None else given for arm, given in arms.items()}
         for arm, given in data["arms"].items():
             checked(ArmConfig, given, f"{path.name}: arms.{arm}")
+    if isinstance(data.get("axes"), dict):
+        data["axes"] = [data["axes"]]
+    grids = data.get("axes", [])
+    if not isinstance(grids, list) or not all(isinstance(grid, dict) and grid for grid in grids):
+        raise UserError(f"{path.name}: axes is {grids!r}; expected keys with lists of values, or a list of such grids")
     config = checked(StudyConfig, data, path.name)
+    if not config.arms and not config.axes:
+        raise UserError(f"{path.name}: there is no arm; expected arms, by name, or axes")
     for what, name in (("name", config.name), *((f"arms.{arm}", arm) for arm in config.arms)):
         if not re.fullmatch(r"[\w-][\w.+-]*", name):
             raise UserError(f"{path.name}: {what} names a folder; expected letters, digits, - and _, such as sft-lora")
@@ -99,10 +120,14 @@ def lay_over(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
 
     >>> lay_over({"adapter": "lora", "training": {"epochs": 1, "seed": 2}}, {"training": {"epochs": 3}})
     {'adapter': 'lora', 'training': {'epochs': 3, 'seed': 2}}
+    >>> lay_over({"objective": "dft"}, {"objective": {"floor": 0.1}})
+    {'objective': {'name': 'dft', 'floor': 0.1}}
     """
     merged = dict(shared)
     for key, value in own.items():
         before = merged.get(key)
+        if isinstance(before, str) and key in WORDS:
+            before = {WORDS[key]: before}
         both = isinstance(before, Mapping) and isinstance(value, Mapping)
         merged[key] = lay_over(before, value) if both and OWN.get(key) not in value else value  # type: ignore[arg-type]
     return merged

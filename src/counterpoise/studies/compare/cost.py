@@ -6,6 +6,7 @@ cost_of(Path("runs/s/sft/gad/seed-0/run"))["seconds"]
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
 import json
 from contextlib import suppress
@@ -45,8 +46,13 @@ def cost_of(folder: Path) -> dict[str, Any]:
         "samples": int(sum(row["samples"] for row in steps)),
         "tokens": int(sum(row["input_tokens"] for row in steps)),
         "trainable_parameters": results["parameters"]["trainable"],
-        "peak_memory_bytes": made_with["peak_memory_bytes"] if forget_peak() else None,
+        "peak_memory_bytes": made_with["peak_memory_bytes"] if _can_forget() else None,
     }
+
+
+@functools.cache
+def _can_forget() -> bool:
+    return forget_peak()
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -1,12 +1,21 @@
 """From what was measured to ``study.json``.
 
-outcome = study_outcome(study, measured, tuning, command="counterpoise compare study.yaml")
+outcome = study_outcome(study, measured, tuning, runs=runs, unfinished=unfinished, command="counterpoise compare ...")
 
 rows          as in results.json, with arm, trained_on, seed, learning_rate and cost: a row a metric, task and model
 scores        the metric to quote, over seeds: value, low, high, n, floors, best_floor, best_floor_name, above_floor
-comparisons   families "baseline", "forgetting" and "sft": paired differences, p_value and p_holm (in the family)
+comparisons   families "baseline", "forgetting", "sft" and "sft-forgetting": paired differences, p_value and p_holm (in
+              the family)
 tuning        learning rates tried, with their scores on dev
 blurb, groups means over tasks
+frontiers     gained against lost, for each pair of tasks that the study asks for
+unfinished    units that are not finished, and why; what an arm was trained on counts in scores, comparisons, means and
+              frontiers only if all its seeds are
+budget        what each trained model saw: steps, samples, tokens, a hash of their order; budget_note: who saw otherwise
+axes, arm_settings        values of axes, and those of each arm of a grid
+curves        how training went, thinned, a run each (`telemetry`)
+items         each item with what every arm made of it (`items`)
+heat          samples of the training data token by token, weighed under every arm's objective (`weights`)
 left_out, notes, seconds, command, study, environment
 """
 
@@ -21,12 +30,19 @@ from counterpoise.evaluation.correction import holm
 from counterpoise.evaluation.runner import TaskResult
 from counterpoise.evaluation.tasks.spec import TaskSpec
 from counterpoise.studies.compare.arms import Arm, Study
+from counterpoise.studies.compare.budget import budget_note, budget_of
+from counterpoise.studies.compare.frontier import frontiers
+from counterpoise.studies.compare.items import study_items
 from counterpoise.studies.compare.means import blurb_means, group_means
 from counterpoise.studies.compare.statistics import aligned, difference, estimate
+from counterpoise.studies.compare.telemetry import curves_of
+from counterpoise.studies.compare.units import TrainedRun
 from counterpoise.training.environment import environment
 
 PLAIN = "sft"
 """The arm, if there is one of that name, that other trained arms are compared with besides the baseline."""
+PLAIN_FORGETTING = f"{PLAIN}-forgetting"
+"""Family of the same comparisons on the forgetting tasks."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +109,25 @@ Sides = dict[tuple[str, str, str], Side]
 
 
 def study_outcome(
-    study: Study, measured: Sequence[Measured], tuning: Sequence[dict[str, Any]], *, command: str = ""
+    study: Study,
+    measured: Sequence[Measured],
+    tuning: Sequence[dict[str, Any]],
+    *,
+    runs: Sequence[TrainedRun] = (),
+    unfinished: Sequence[dict[str, Any]] = (),
+    heat: Sequence[dict[str, Any]] = (),
+    command: str = "",
 ) -> dict[str, Any]:
     """Return what ``study.json`` holds (see the head of this module)."""
+    stopped = {(row["arm"], row["trained_on"]) for row in unfinished}
     sides: Sides = {}
     for one in measured:
+        if (one.arm.name, one.on) in stopped:
+            continue  # a mean over the seeds that happen to be there
         sides.setdefault((one.arm.name, one.on, one.spec.name), Side([])).seeds.append(one)
     scores = [_score(side) for side in sides.values()]
     _add_best_floors(scores)
+    budget = budget_of(runs)
     return {
         "name": study.config.name,
         "command": command,
@@ -111,6 +138,15 @@ def study_outcome(
         "tuning": list(tuning),
         "blurb": blurb_means(scores),
         "groups": group_means(study, sides),
+        "frontiers": frontiers(study, sides),
+        "unfinished": list(unfinished),
+        "curves": [_curve(run) for run in runs],
+        "items": study_items(sides),
+        "heat": list(heat),
+        "budget": budget,
+        "budget_note": budget_note(budget, study.axes),
+        "axes": study.axes,
+        "arm_settings": study.settings,
         "tasks": {one.spec.name: one.outcome["tasks"][one.spec.name] for one in measured},
         "left_out": [found for one in measured if (found := _left_out(one))],
         "notes": sorted({note for one in measured for note in one.outcome["left_out"][one.spec.name]["notes"]}),
@@ -122,6 +158,12 @@ def study_outcome(
         ],
         "environment": environment(seed=study.config.seeds),
     }
+
+
+def _curve(run: TrainedRun) -> dict[str, Any]:
+    unit = run.unit
+    named = {"arm": unit.arm.name, "trained_on": unit.on, "seed": unit.seed, "learning_rate": run.rate}
+    return named | curves_of(run.folder)
 
 
 def _score(side: Side) -> dict[str, Any]:
@@ -167,15 +209,16 @@ def _add_best_floors(scores: list[dict[str, Any]]) -> None:
 
 def _comparisons(study: Study, sides: Sides) -> list[dict[str, Any]]:
     baseline = study.config.baseline
-    families: dict[str, list[dict[str, Any]]] = {"baseline": [], "forgetting": [], PLAIN: []}
+    families: dict[str, list[dict[str, Any]]] = {"baseline": [], "forgetting": [], PLAIN: [], PLAIN_FORGETTING: []}
     for (arm, on, task), side in sides.items():
         if arm != baseline and (theirs := other_side(sides, baseline, on, task)) is not None:
             family = "forgetting" if side.first.forgetting else "baseline"
             families[family] += _compared(family, side, theirs)
         plain = PLAIN in study.arms and study.arms[PLAIN].trained and arm not in (PLAIN, baseline)
-        if plain and baseline != PLAIN and side.first.arm.trained and not side.first.forgetting:
+        if plain and baseline != PLAIN and side.first.arm.trained:
             theirs = other_side(sides, PLAIN, on, task)
-            families[PLAIN] += _compared(PLAIN, side, theirs) if theirs is not None else []
+            family = PLAIN_FORGETTING if side.first.forgetting else PLAIN
+            families[family] += _compared(family, side, theirs) if theirs is not None else []
     for rows in families.values():
         for row, p in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
             row["p_holm"] = p

@@ -8,32 +8,45 @@
     runs/study/study.json                              everything together
 
 A results file that is there, made with the same settings, is read and not made again; a run folder that is there goes
-on or is read (`studies.run`), and one that was made with another config is an error that names the arm.
+on or is read (`studies.run`), and one that was made with another config is an error that names the arm. Several
+processes may work in one folder, each on units of its own (`lock`).
 """
 
 from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from counterpoise.disk import writing
-from counterpoise.errors import UserError, nearest
+from counterpoise.errors import UserError
 from counterpoise.evaluation.evaluate import kept_folder
 from counterpoise.evaluation.kept import Kept
 from counterpoise.evaluation.results import write_json
 from counterpoise.evaluation.runner import rescore
-from counterpoise.studies.compare.arms import ALL, UNTRAINED, Arm, Study, shared_dev_tasks
+from counterpoise.studies.compare.arms import ALL, Study, shared_dev_tasks
 from counterpoise.studies.compare.cost import cost_of, forget_peak
+from counterpoise.studies.compare.launch import launch
+from counterpoise.studies.compare.lock import draft_of, holder, locked
 from counterpoise.studies.compare.measuring import LoadedOnce, Measurer, Progress, Say
 from counterpoise.studies.compare.outcome import Measured, study_outcome
 from counterpoise.studies.compare.tuning import tuning_task
+from counterpoise.studies.compare.units import (
+    TrainedRun,
+    Unfinished,
+    Unit,
+    chosen_units,
+    how_far,
+    place_of,
+    units_of,
+)
+from counterpoise.studies.compare.weights import heat_of
 from counterpoise.studies.run import train
 from counterpoise.training.ranks import world_size
 
@@ -44,6 +57,9 @@ def compare(
     folder: Path,
     data_dir: str | Path | None = None,
     only: Sequence[str] = (),
+    seed: int | None = None,
+    trained_on: str | None = None,
+    launcher: str = "",
     command: str = "",
     say: Say | None = None,
     progress: Progress = nullcontext,
@@ -54,103 +70,126 @@ def compare(
         study: as :func:`load_study` gives it.
         folder: where runs and results go.
         data_dir: folder of local copies of data sets.
-        only: arms to run now; of the others, what is finished is compared too.
+        only, seed, trained_on: arms to run now, the seed, the task that they are trained on; of all others, what is
+            finished is compared too.
+        launcher: train in processes that this command starts (`launch`); empty: in this one.
         command: how this was called, for the record.
         say: told which arm runs; with it, training tells its progress on standard error too.
         progress: opens, for each evaluation, what is called as replies come.
 
     Raises:
         UserError: whatever of the user's is wrong, the arm named.
+        Stopped: a signal ended a training.
     """
     if world_size() > 1:
-        raise UserError("a study runs in one process; launch `counterpoise train` and `evaluate` in several instead")
-    for name in only:
-        if name not in study.arms:
-            raise UserError(
-                f"--only is {name!r}, which is no arm{nearest(name, list(study.arms))}; "
-                f"expected {', '.join(study.arms)}"
-            )
+        raise UserError(
+            "a study runs in one process; give --launcher 'accelerate launch --num_processes 2' to train in several"
+        )
+    units = chosen_units(study, only, seed, trained_on)
     with writing(folder, "choose another --folder, or free some space"):
         folder.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(study.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        (folder / "study.yaml").write_text(text, encoding="utf-8")
-    running = _Running(study, folder, Measurer(data_dir, say, progress))
-    measured = running.all(set(only) or set(study.arms))
-    if not measured:
-        raise UserError(f"{folder}: nothing of this study is finished yet; run it without --only")
-    outcome = study_outcome(study, measured, running.tuning, command=command)
+        text = yaml.safe_dump(study.written.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        draft = draft_of(folder / "study.yaml")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(folder / "study.yaml")
+    running = Running(study, folder, Measurer(data_dir, say, progress), launcher)
+    measured = running.all(units)
+    outcome = study_outcome(
+        study,
+        measured,
+        running.tuning,
+        runs=running.runs,
+        unfinished=running.unfinished,
+        heat=heat_of(study, folder, data_dir=data_dir, say=running.say),
+        command=command,
+    )
     with writing(folder, "free some space; the same command then only reads what is there"):
-        write_json(folder / "study.json", outcome)
+        draft = draft_of(folder / "study.json")
+        write_json(draft, outcome)
+        draft.replace(folder / "study.json")
     return outcome
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """One model of an arm: trained on a task, on all, or on none, with one seed."""
-
-    arm: Arm
-    on: str
-    seed: int
-
-    def __str__(self) -> str:
-        return f"{self.arm.name}" + ("" if self.on == UNTRAINED else f", trained on {self.on}, seed {self.seed}")
+def study_state(study: Study, folder: Path) -> list[dict[str, Any]]:
+    """Return how far each unit of a study is, running nothing: arm, trained_on, seed and why it is not finished (empty
+    if it is)."""
+    running = Running(study, folder, Measurer(None))
+    running.all([])
+    why = {(row["arm"], row["trained_on"], row["seed"]): row["why"] for row in running.unfinished}
+    return [
+        {"arm": unit.arm.name, "trained_on": unit.on, "seed": unit.seed}
+        | {"why": why.get((unit.arm.name, unit.on, unit.seed), "")}
+        for unit in units_of(study)
+    ]
 
 
 @dataclass
-class _Running:
+class Running:
+    """A study being carried out, or looked at."""
+
     study: Study
     folder: Path
     measurer: Measurer
+    launcher: str = ""
     tuning: list[dict[str, Any]] = field(default_factory=list)
+    runs: list[TrainedRun] = field(default_factory=list)
+    """Of the units that are finished."""
+    unfinished: list[dict[str, Any]] = field(default_factory=list)
     _rates: dict[tuple[str, str], float | None] = field(default_factory=dict)
 
     def say(self, text: str) -> None:
         if self.measurer.say is not None:
             self.measurer.say(text)
 
-    def all(self, now: set[str]) -> list[Measured]:
-        """Run the arms of ``now``; return what is measured of every arm."""
-        units = [
-            _Unit(arm, on, seed)
-            for arm in self.study.arms.values()
-            for on in arm.learns
-            for seed in (self.study.config.seeds if arm.trained else [0])
-        ]
-        mine = [unit for unit in units if unit.arm.name in now]
+    def all(self, now: Collection[Unit]) -> list[Measured]:
+        """Run the units of ``now``, look at the others; return what is measured of every finished one."""
         found: list[Measured] = []
-        for unit in units:
-            if unit in mine:
+        mine = list(now)
+        for unit in units_of(self.study):
+            run = unit in mine
+            if run:
                 self.say(f"[{mine.index(unit) + 1}/{len(mine)}] {unit}")
             try:
-                found += self._unit(unit, unit in mine)
+                with locked(self._place(unit), self.say) if run else nullcontext():
+                    found += self._unit(unit, run)
+            except Unfinished as why:
+                at_work = holder(self._place(unit))
+                self.unfinished.append({
+                    "arm": unit.arm.name, "trained_on": unit.on, "seed": unit.seed,
+                    "why": f"{why}; {at_work} works on it" if at_work else str(why),
+                })  # fmt: skip
             except UserError as error:
                 raise UserError(f"{unit.arm.where}: {self._advised(str(error), unit)}") from None
-            gc.collect()  # a model that is done with goes before the next one comes
+            if run:
+                gc.collect()  # a model that is done with goes before the next one comes
         return found
 
-    def _advised(self, message: str, unit: _Unit) -> str:
+    def _advised(self, message: str, unit: Unit) -> str:
         """Put what a study can do in the place of options that it has not."""
         advice = f"delete {self._place(unit)} to have it made anew, or choose another --folder"
         for other in ("choose another output.folder, or pass --overwrite", "choose another --out, or pass --overwrite"):
             message = message.replace(other, advice)
         return message
 
-    def _place(self, unit: _Unit) -> Path:
-        return self.folder / unit.arm.name / (ALL if unit.on == UNTRAINED else unit.on) / f"seed-{unit.seed}"
+    def _place(self, unit: Unit) -> Path:
+        return place_of(self.folder, unit)
 
-    def _unit(self, unit: _Unit, run: bool) -> list[Measured]:
-        """Train a model, or find it trained, and measure it; without ``run`` only find."""
+    def _unit(self, unit: Unit, run: bool) -> list[Measured]:
+        """Train a model, or find it trained, and measure it.
+
+        Raises:
+            Unfinished: without ``run``, something of it is missing.
+        """
         arm, place, cost = unit.arm, self._place(unit), None
         model, rate = arm.model, None
         if arm.trained:
             rate = self._rate(unit, run)
             if rate is not None:
                 place = place / f"lr-{rate:g}"
-            if not self._trained(unit, rate, place, run):
-                return []
+            self._train(unit, rate, place, run)
             model, cost = str(place / "run"), cost_of(place / "run")
         models: dict[tuple[str, str], LoadedOnce] = {}
-        found = []
+        found, missing = [], []
         for tasks, asked, forgetting in (
             (arm.measured_on(unit.on), arm.asked, False),
             (arm.forgetting, arm.forgetting_asked, True),
@@ -159,30 +198,45 @@ class _Running:
             for spec in tasks:
                 out = place / f"{spec.name}.json"
                 outcome = self.measurer.results(self.study.names[spec.name], loaded, asked, out, run=run)
-                if outcome is not None:
+                if outcome is None:
+                    missing.append(spec.name)
+                else:
                     result = rescore(Kept(kept_folder(out)), spec.name)
                     found.append(Measured(arm, unit.on, unit.seed, spec, outcome, result, forgetting, cost, rate))
+        if missing:
+            raise Unfinished(f"not measured on {', '.join(missing)}")
+        if arm.trained:
+            self.runs.append(TrainedRun(unit, place / "run", rate))
         return found
 
-    def _trained(self, unit: _Unit, rate: float | None, place: Path, run: bool) -> bool:
-        """Train unless that is done; return whether it is."""
+    def _train(self, unit: Unit, rate: float | None, place: Path, run: bool) -> None:
+        """Train unless that is done."""
         folder = place / "run"
-        finished = (folder / "results.json").is_file()
-        if not run:
-            return finished
+        why = how_far(folder)
+        if why and not run:
+            raise Unfinished(why)
         task = self.study.names.get(unit.on)
         if len(unit.arm.rates) > 1 and unit.on != ALL:  # the rate's model is the one that it was chosen by
-            task = self._tuning_task(unit)
+            task = self._tuning_task(unit, run)
         config = unit.arm.run_config(on=unit.on, seed=unit.seed, folder=folder, rate=rate, task=task)
-        if not finished:
-            self.say("  training" + ("" if rate is None else f" with learning rate {rate:g}"))
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            forget_peak()
-        show = not finished and self.measurer.say is not None
-        train(config, data_dir=self.measurer.data_dir, show_progress=show)  # finished: only looks for changes
-        return True
+        if not why:
+            try:
+                train(config, show_progress=False)  # finished: only looks for changes
+            except UserError as error:
+                if run:
+                    raise
+                raise Unfinished(str(error).removeprefix(f"{folder} ").partition("; ")[0]) from None
+            return
+        self.say("  training" + ("" if rate is None else f" with learning rate {rate:g}"))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        quiet = self.measurer.say is None
+        if self.launcher:
+            launch(self.launcher, config, place, data_dir=self.measurer.data_dir, quiet=quiet)
+            return
+        forget_peak()
+        train(config, data_dir=self.measurer.data_dir, show_progress=not quiet)
 
-    def _rate(self, unit: _Unit, run: bool) -> float | None:
+    def _rate(self, unit: Unit, run: bool) -> float | None:
         """Return the learning rate of a model: None for the config's own.
 
         Rates are compared with the first seed; the other seeds take the rate that was chosen.
@@ -193,34 +247,39 @@ class _Running:
             self._rates[key] = self._chosen(unit, run) if len(rates) > 1 else rates[0] if rates else None
         return self._rates[key]
 
-    def _chosen(self, unit: _Unit, run: bool) -> float:
-        """Train with every rate and return the one of the best score on dev; NaN if ``run`` is False and one is not
-        finished."""
+    def _chosen(self, unit: Unit, run: bool) -> float:
+        """Train with every rate, unless that is done, and return the one of the best score on dev."""
+        first = replace(unit, seed=self.study.config.seeds[0])
         tried = []
         for rate in unit.arm.rates:
-            row = self._tried(unit, rate, run)
-            if row is None:
-                return math.nan  # names a folder that is not there
-            tried.append(row)
-            gc.collect()
+            try:
+                tried.append(self._tried(first, rate, run and unit == first))
+            except Unfinished as why:
+                if unit == first:
+                    raise Unfinished(f"learning rate {rate:g}: {why}") from None
+                waits = f"seed {first.seed} has not chosen its learning rate yet"
+                if run:
+                    raise UserError(f"{waits} (rate {rate:g}: {why}); run seed {first.seed} of it first") from None
+                raise Unfinished(f"not started: {waits}") from None
+            if run:
+                gc.collect()
         best = max(tried, key=lambda row: -math.inf if math.isnan(row["score"]) else row["score"])
         self.tuning += [row | {"chosen": row is best} for row in tried]
         return float(best["learning_rate"])
 
-    def _tried(self, unit: _Unit, rate: float, run: bool) -> dict[str, Any] | None:
+    def _tried(self, unit: Unit, rate: float, run: bool) -> dict[str, Any]:
         """Train with one rate and measure on dev: the mean over tasks of the metric to quote, sign turned where less is
         better."""
         arm, place = unit.arm, self._place(unit) / f"lr-{rate:g}"
-        if not self._trained(unit, rate, place, run):
-            return None
+        self._train(unit, rate, place, run)
         loaded = self.measurer.model(str(place / "run"), arm.asked)
         values, scores = {}, []
         for spec in shared_dev_tasks(arm) if unit.on == ALL else arm.measured_on(unit.on):
-            name = self.study.names[spec.name] if unit.on == ALL else self._tuning_task(unit)
+            name = self.study.names[spec.name] if unit.on == ALL else self._tuning_task(unit, run)
             out = place / "dev" / f"{spec.name}.json"
             outcome = self.measurer.results(name, loaded, arm.asked, out, split="dev", run=run)
             if outcome is None:
-                return None
+                raise Unfinished(f"not measured on {spec.name}, split dev")
             found = rescore(Kept(kept_folder(out)), spec.name).scored.measurements[outcome["quote"][spec.name]]
             values[spec.name] = found.value
             scores.append(found.value if found.higher_is_better else -found.value)
@@ -234,7 +293,7 @@ class _Running:
             "seconds": cost_of(place / "run")["seconds"],
         }
 
-    def _tuning_task(self, unit: _Unit) -> str:
+    def _tuning_task(self, unit: Unit, run: bool) -> str:
         spec = next(spec for spec in unit.arm.tasks if spec.name == unit.on)
-        made = tuning_task(spec, self.folder / "tuning")
+        made = tuning_task(spec, self.folder / "tuning", write=run)
         return self.study.names[spec.name] if made == spec.name else made

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from counterpoise.studies.compare.words import made_with, notes, shared_setup, verdicts
+from counterpoise.studies.compare.words import made_with, notes, shared_setup, stopped, verdicts
 
 Rows = Iterable[Sequence[str]]
 ABSENT = "-"
+WIDEST = 10
+"""Arms that a table has columns for; more of them are rows."""
 
 
 def markdown(outcome: Mapping[str, Any]) -> str:
@@ -56,6 +58,7 @@ def _own_rate(outcome: Mapping[str, Any], own: Mapping[str, Any]) -> str:
 def _tasks(outcome: Mapping[str, Any]) -> str:
     arms = list(outcome["study"]["arms"])
     scores = [score for score in outcome["scores"] if not score["forgetting"]]
+    missing = stopped(outcome)
     rows = []
     for task in dict.fromkeys(score["task"] for score in scores):
         found = {score["arm"]: score for score in scores if score["task"] == task}
@@ -63,9 +66,14 @@ def _tasks(outcome: Mapping[str, Any]) -> str:
         counts = sorted({score["n"] for score in found.values()})
         n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         metric = one["metric"].split(", generated")[0]
-        cells = [score_cell(found[arm]) if arm in found else ABSENT for arm in arms]
-        rows.append((task, metric, n, floor_cell(one), *cells))
-    return _table(("task", "metric", "n", "best floor", *arms), rows)
+        head = (task, metric, n, floor_cell(one))
+        cells = {arm: score_cell(found[arm]) for arm in arms if arm in found}
+        cells |= {arm: "unfinished" for arm, on in missing if on in (task, "all", "none") and arm not in cells}
+        if len(arms) <= WIDEST:
+            rows.append((*head, *(cells.get(arm, ABSENT) for arm in arms)))
+        else:
+            rows += [(*head, arm, cells[arm]) for arm in arms if arm in cells]
+    return _table(("task", "metric", "n", "best floor", *(arms if len(arms) <= WIDEST else ("arm", "value"))), rows)
 
 
 def score_cell(score: Mapping[str, Any]) -> str:
@@ -106,23 +114,56 @@ def _forgetting(outcome: Mapping[str, Any]) -> str:
 def difference_cells(row: Mapping[str, Any]) -> tuple[str, str]:
     """Return difference with interval, and the corrected p-value."""
     p = "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}"
-    return f"{row['value']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]", p
+    return _signed(row), p
 
 
 def _differences(outcome: Mapping[str, Any]) -> str:
     parts = []
-    for family in ("baseline", "sft"):
+    names = {
+        "baseline": "the baseline",
+        "sft": "plain fine-tuning (`sft`)",
+        "sft-forgetting": "plain fine-tuning (`sft`) on the forgetting tasks",
+    }
+    for family, which in names.items():
         found = [row for row in outcome["comparisons"] if row["family"] == family]
         rows = [
             (row["task"], row["metric"], f"{row['ours']} - {row['theirs']}", str(row["n"]), *difference_cells(row))
             for row in sorted(found, key=lambda row: row["task"])
         ]
         if rows:
-            which = "the baseline" if family == "baseline" else "plain fine-tuning (`sft`)"
             count = f"{len(rows)} comparisons" if len(rows) > 1 else "one comparison"
             parts.append(f"Against {which}; p-values corrected over {count}:")
             parts.append(_table(("task", "metric", "arms", "n", "difference", "p (Holm)"), rows))
     return "\n\n".join(parts)
+
+
+def _frontiers(outcome: Mapping[str, Any]) -> str:
+    parts = []
+    for found in outcome.get("frontiers", []):
+        rows = [
+            (point["arm"], _on(point), _signed(point["gained"]), _signed(point["lost"]),
+             "yes" if point["on_front"] else "no", f"{100 * point['front_share']:.0f} %")
+            for point in sorted(found["points"], key=lambda point: -point["gained"]["value"])
+        ]  # fmt: skip
+        gained, lost = found["gained"], found["lost"]
+        parts.append(
+            f"Gained on {gained['task']} ({gained['metric']}) against lost on {lost['task']} ({lost['metric']}), both "
+            f"against {found['baseline']}; an arm is on the front if no other gains as much and loses as little:"
+        )
+        parts.append(_table(("arm", "trained on", "gained", "lost", "on the front", "in so many draws"), rows))
+    return "\n\n".join(parts)
+
+
+def _signed(found: Mapping[str, float]) -> str:
+    return f"{found['value']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+
+
+def _unfinished(outcome: Mapping[str, Any]) -> str:
+    rows = [
+        (row["arm"], _on(row), ABSENT if row["trained_on"] == "none" else str(row["seed"]), row["why"])
+        for row in outcome.get("unfinished", [])
+    ]
+    return _table(("arm", "trained on", "seed", "state"), rows) if rows else ""
 
 
 def _groups(outcome: Mapping[str, Any]) -> str:
@@ -173,6 +214,8 @@ def _cost(outcome: Mapping[str, Any]) -> str:
 
 
 SECTIONS = {
+    "Unfinished": _unfinished,
+    "Gained and lost": _frontiers,
     "What was forgotten": _forgetting,
     "Differences": _differences,
     "Groups of tasks": _groups,

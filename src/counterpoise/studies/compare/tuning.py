@@ -16,14 +16,15 @@ import yaml
 
 from counterpoise.errors import UserError
 from counterpoise.evaluation.tasks.spec import TaskSpec
+from counterpoise.studies.compare.lock import draft_of
 
 SHARE = 0.2
 """Of the training items, where there is no split dev."""
 
 
-def tuning_task(spec: TaskSpec, folder: Path) -> str:
+def tuning_task(spec: TaskSpec, folder: Path, *, write: bool = True) -> str:
     """Return the name of a task with a split dev; one that has none is written to ``folder`` with its training items
-    parted.
+    parted (unless ``write`` is False: then only its name is returned).
 
     Raises:
         UserError: the training items cannot be parted.
@@ -47,8 +48,11 @@ def tuning_task(spec: TaskSpec, folder: Path) -> str:
     }
     changed = spec.model_copy(update={"data": {**spec.data, **parts}})
     path = folder / f"{spec.name}.yaml"
+    if not write:
+        return str(path)
     text = yaml.safe_dump(changed.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        draft_of(path).write_text(text, encoding="utf-8")  # another process may be reading it
+        draft_of(path).replace(path)
     return str(path)

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+CLEARLY = 0.05
+"""Share of draws below which an arm is said to be off the front."""
+
 
 def made_with(outcome: Mapping[str, Any]) -> list[str]:
     """Return command, commit, machine and how the tasks were asked."""
@@ -39,6 +42,9 @@ def shared_setup(outcome: Mapping[str, Any]) -> list[str]:
             "without that split had a fifth of its training items kept from training for it. An arm with one rate "
             "alone was not tuned."
         )
+    if len({row["arm"] for row in outcome.get("budget", [])}) > 1:
+        same = "All trained arms saw the same samples in the same order: as many steps, samples and tokens."
+        found.append(outcome["budget_note"] or same)
     return found
 
 
@@ -75,7 +81,39 @@ def verdicts(outcome: Mapping[str, Any]) -> list[str]:
         found.append("Not clearly above the best floor (the interval holds it): " + "; ".join(unclear) + ".")
     if above:
         found.append("Above the best floor on every task that was measured: " + ", ".join(above) + ".")
-    return [*found, *_differences(outcome)]
+    return [*_unfinished(outcome), *found, *_differences(outcome), *_dominated(outcome)]
+
+
+def stopped(outcome: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return (arm, trained on) of what is not finished, and so in no mean."""
+    return list(dict.fromkeys((row["arm"], row["trained_on"]) for row in outcome.get("unfinished", [])))
+
+
+def _unfinished(outcome: Mapping[str, Any]) -> list[str]:
+    found = [arm if on in ("all", "none") else f"{arm} trained on {on}" for arm, on in stopped(outcome)]
+    if not found:
+        return []
+    return [f"Not finished, and so in no mean, comparison or frontier below: {', '.join(found)}."]
+
+
+def _dominated(outcome: Mapping[str, Any]) -> list[str]:
+    """Say which arms are clearly beaten in what they gain and lose; nothing of those of which that is not clear."""
+    found = []
+    for frontier in outcome.get("frontiers", []):
+        behind = [
+            point["arm"]
+            if point["trained_on"] in ("all", "none")
+            else f"{point['arm']} trained on {point['trained_on']}"
+            for point in frontier["points"]
+            if point["front_share"] < CLEARLY
+        ]
+        if behind:
+            found.append(
+                f"Clearly beaten in what is gained on {frontier['gained']['task']} and lost on "
+                f"{frontier['lost']['task']} (on the front in fewer than {100 * CLEARLY:.0f} % of draws): "
+                f"{', '.join(behind)}."
+            )
+    return found
 
 
 def _below(score: Mapping[str, Any]) -> bool:
@@ -94,18 +132,19 @@ def _differences(outcome: Mapping[str, Any]) -> list[str]:
         "baseline": f"to {outcome['study']['baseline']}",
         "sft": "to sft",
         "forgetting": f"to {outcome['study']['baseline']} on the forgetting tasks",
+        "sft-forgetting": "to sft on the forgetting tasks",
     }
     for family, name in names.items():
         rows = [row for row in outcome["comparisons"] if row["family"] == family]
         if not rows:
             continue
-        clear = [row for row in rows if row["p_holm"] < 0.05]
+        clear = [row for row in rows if row["p_holm"] < 0.05 and (row["low"] > 0 or row["high"] < 0)]
         worse = [row for row in clear if (row["value"] < 0) == row["higher_is_better"]]
         sentence = f"Of {_count(len(rows), 'difference')} {name}, {len(clear) or 'none'} "
-        sentence += ("is" if len(clear) == 1 else "are") + " clear after correction (p < 0.05)"
+        sentence += ("is" if len(clear) == 1 else "are") + " clear after correction (p < 0.05, interval without 0)"
         if worse:
             which = ", ".join(
-                f"{row['ours']}{' trained on ' + row['trained_on'] if family == 'forgetting' else ''} on {row['task']}"
+                f"{row['ours']}{' trained on ' + row['trained_on'] if 'forgetting' in family else ''} on {row['task']}"
                 for row in worse
             )
             sentence += f", {len(worse)} of them for the worse: {which}"
