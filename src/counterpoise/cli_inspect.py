@@ -159,12 +159,13 @@ def _diagnostic(found: dict[str, Any]) -> Table:
     at = found["thresholds"]
     title = (
         f"low: below {at['low']:g}; windows of {at['window']}, stride {at['stride']}; group B (dense-low): share of "
-        f"low tokens at least {at['share']:g} and longest run at least {at['run']}; group A (sparse-low): both below"
+        f"low tokens at least {at['share']:g} and longest run at least {at['run']}; group A (sparse-low): both below; "
+        "clustering: longest run over that of shuffled samples"
     )
-    heads = ("windows", "low tokens", "longest run", "group A", "group B")
+    heads = ("windows", "low tokens", "longest run", "clustering", "group A", "group B")
     table = Table("text", *heads, box=None, pad_edge=False, caption=title, caption_justify="left")
     for row in found["texts"]:
-        cells = (_interval(row[name]) for name in ("low_share", "longest_run", "group_a", "group_b"))
+        cells = (_interval(row[name]) for name in ("low_share", "longest_run", "clustering", "group_a", "group_b"))
         table.add_row(row["name"], f"{row['windows']:,}", *cells)
     return table
 

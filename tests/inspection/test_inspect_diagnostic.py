@@ -44,6 +44,21 @@ def test_planted_patterns_are_told_apart():
     assert easy["run_histogram"][0] == easy["windows"]
 
 
+def test_clustering_is_one_where_low_tokens_lie_at_random():
+    random = np.random.default_rng(1)
+    scattered = random.choice([0.01, 0.9], size=(200, 200), p=[0.3, 0.7]).astype(np.float32)
+    runs = np.sort(scattered, axis=1)  # the same tokens, the low ones in a row
+    lengths = np.full(200, 200)
+    found = diagnose({"data": (scattered.reshape(-1), lengths), "other": (runs.reshape(-1), lengths)}, SMALL)
+    by_chance, in_a_row = found["texts"]
+    assert by_chance["clustering"]["low"] < 1.0 < by_chance["clustering"]["high"]
+    assert by_chance["clustering"]["high"] - by_chance["clustering"]["low"] < 0.1
+    assert in_a_row["clustering"]["low"] > 1.5
+    assert in_a_row["scattered_run"]["value"] == pytest.approx(by_chance["scattered_run"]["value"], rel=0.1)
+    none = diagnose({"data": text("easy")}, SMALL)["texts"][0]
+    assert none["clustering"] is None, "0 over 0"
+
+
 def test_sensitivity_agrees_with_the_main_table():
     found = diagnose({"data": text("dense")}, SMALL)
     rows = found["sensitivity"]

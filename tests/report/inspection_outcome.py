@@ -177,6 +177,8 @@ def _text(name: str, share: float, run: float, group_a: float, group_b: float) -
         "tokens": 98_311,
         "low_share": _interval(share, 0.012),
         "longest_run": _interval(run, 0.6),
+        "scattered_run": _interval(0.7 * run, 0.3),
+        "clustering": _interval(1.43, 0.08),
         "group_a": _interval(group_a, 0.04),
         "group_b": _interval(group_b, 0.03),
         "low_share_histogram": _hump(2412, round(20 * share)),

@@ -5,7 +5,10 @@
 
 Per window of supervised tokens: the share of tokens of confidence below ``low``, and the longest run of them.
 *Dense-low* (B): share and run both reach their thresholds. *Sparse-low* (A): some token is low, and neither does. The
-rest is neither. The paper's thresholds (arXiv 2511.21075) are not public. These are ours, chosen so that both
+rest is neither. A text with more low tokens has longer runs by chance alone, so each text's mean run stands beside that
+of its own tokens shuffled within each sample; their ratio, *clustering*, is 1 where low tokens lie at random.
+
+The paper's thresholds (arXiv 2511.21075) are not public. These are ours, chosen so that both
 groups have windows in MedQuAD's answers read by SmolLM2-135M; `sensitivity` shows what others would give.
 """
 
@@ -27,6 +30,7 @@ LOWS, SHARES, RUNS = (0.05, 0.1, 0.2), (0.15, 0.25, 0.35), (4, 6, 8)
 BINS = 20
 LONGEST = 64
 """Longest run with a bin of its own; the last bin holds longer ones."""
+SHUFFLES = 5
 UNLIKE = 1.5
 """Mean lengths of windows that differ by more are made alike before two texts are compared."""
 
@@ -111,14 +115,22 @@ def _row(name: str, text: Text, windows: Windows, thresholds: Thresholds) -> dic
     """What the page shows of one text; numbers are None where it has no window."""
     confidence, lengths = text
     found = groups(windows, thresholds.share, thresholds.run)
+    scattered = _scattered_runs(text, thresholds)
     columns = np.stack(
-        [np.ones(len(found)), windows.share, windows.run, found == "A", found == "B"], axis=1, dtype=np.float64
+        [np.ones(len(found)), windows.share, windows.run, found == "A", found == "B", scattered],
+        axis=1,
+        dtype=np.float64,
     )
     sums = np.zeros((len(lengths), columns.shape[1]))
     np.add.at(sums, windows.sample, columns)
     sums = sums[sums[:, 0] > 0]
     draws = resampled(sums) if len(sums) else sums
-    low, run, group_a, group_b = (estimate(_per_window(k), sums, draws) if len(sums) else None for k in range(1, 5))
+    low, run, group_a, group_b, by_chance = (
+        estimate(_per_window(k), sums, draws) if len(sums) else None for k in range(1, 6)
+    )
+    clustering = (
+        estimate(lambda totals: np.asarray(totals[..., 2] / totals[..., 5]), sums, draws) if len(sums) else None
+    )
     return {
         "name": name,
         "samples": len(lengths),
@@ -129,11 +141,25 @@ def _row(name: str, text: Text, windows: Windows, thresholds: Thresholds) -> dic
         "all_low_share": float((confidence < thresholds.low).mean()),
         "low_share": low,
         "longest_run": run,
+        "scattered_run": by_chance,
+        "clustering": clustering,
         "group_a": group_a,
         "group_b": group_b,
         "low_share_histogram": np.histogram(windows.share, bins=BINS, range=(0.0, 1.0))[0].tolist(),
         "run_histogram": np.bincount(np.minimum(windows.run, LONGEST), minlength=LONGEST + 1).tolist(),
     }
+
+
+def _scattered_runs(text: Text, thresholds: Thresholds) -> NDArray[np.float64]:
+    """[W]: the longest run of each window, the mean over shuffles of every sample's own tokens."""
+    confidence, lengths = text
+    random = np.random.default_rng(0)
+    sample = np.repeat(np.arange(len(lengths)), lengths)
+    runs = [
+        slide_text((confidence[np.lexsort((random.random(len(sample)), sample))], lengths), thresholds).run
+        for _ in range(SHUFFLES)
+    ]
+    return np.asarray(np.mean(runs, axis=0))
 
 
 def _per_window(column: int) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:

@@ -126,6 +126,8 @@ def _diagnostic(diagnostic: Mapping[str, Any]) -> dict[str, Any]:
                 "cells": [
                     _cell(text["low_share"], percent),
                     _cell(text["longest_run"], _tokens),
+                    _cell(text.get("scattered_run"), _tokens),
+                    _cell(text.get("clustering"), _times),
                     _cell(text["group_a"], percent),
                     _cell(text["group_b"], percent),
                 ],
@@ -239,6 +241,10 @@ def _share(value: float | None) -> str:
 
 def _tokens(value: float) -> str:
     return f"{value:.1f}"
+
+
+def _times(value: float) -> str:
+    return f"{value:.2f}"
 
 
 def _made(outcome: Outcome) -> list[tuple[str, str]]:
