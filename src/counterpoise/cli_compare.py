@@ -40,6 +40,9 @@ def compare(
     page: Annotated[
         Path | None, typer.Option(help="Write the page to this file too, and its figures beside it.")
     ] = None,
+    texts: Annotated[
+        bool, typer.Option(help="Show texts of the data on --page; their licences may not let you share them.")
+    ] = True,
     data_dir: DataDir = None,
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on standard error but errors.")] = False,
@@ -48,6 +51,7 @@ def compare(
     from counterpoise.disk import writing
     from counterpoise.report import write_figures, write_study_page
     from counterpoise.studies import compare as studies
+    from counterpoise.studies.compare.items import without_texts
     from counterpoise.studies.compare.lock import draft_of
 
     loaded = studies.load_study(study)
@@ -75,7 +79,7 @@ def compare(
             draft_of(path).write_text(text, encoding="utf-8")
             draft_of(path).replace(path)
     for path in [place / "report.html", *([page] if page is not None else [])]:
-        write_study_page(outcome, path)
+        write_study_page(outcome if texts or path.parent == place else without_texts(outcome), path)
         write_figures(outcome, path.parent / "figures" if path.parent == place else path.with_suffix(""))
     typer.echo(json.dumps(outcome, indent=1, ensure_ascii=False) if as_json else text)
     if not as_json:

@@ -7,6 +7,7 @@ from tiny_study import write_study
 
 from counterpoise.report import write_study_page
 from counterpoise.studies.compare import compare, load_study
+from counterpoise.studies.compare.items import without_texts
 from counterpoise.studies.compare.weights import heat_of
 
 ARMS = {
@@ -81,6 +82,16 @@ def test_what_was_forgotten_is_compared_with_sft_too(made):
     assert [(row["ours"], row["theirs"], row["task"]) for row in found] == [("bft", "sft", "general-sentences")]
     values = {s["arm"]: s["value"] for s in outcome["scores"] if s["task"] == "general-sentences"}
     assert found[0]["value"] == pytest.approx(values["bft"] - values["sft"])
+
+
+def test_a_page_to_share_holds_no_text_of_the_data(made, tmp_path):
+    _, _, outcome, _ = made
+    write_study_page(without_texts(outcome), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert outcome["items"]["general-sentences"]["ids"][0] in page
+    assert "@GENE$" in str(outcome["heat"])
+    assert "@GENE$" not in page
+    assert outcome["items"]["general-sentences"]["text"][0] not in page
 
 
 def test_the_page_shows_all_of_it(made, tmp_path):

@@ -18,6 +18,14 @@ from counterpoise.training.stopping import StopRequest, said_once
 STEPS = 5
 
 
+@pytest.fixture(autouse=True)
+def heeds_ctrl_c():
+    """A shell starts what it puts into the background with SIGINT ignored; a test must not depend on that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Send(TrainerCallback):
     """Sends this process a signal when a step begins, or when training ends."""
 

@@ -8,7 +8,7 @@ Only metrics that are means over items have such numbers: an F1 or a correlation
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +49,12 @@ def study_items(sides: Sides) -> dict[str, Any]:
         if found[task]["metric"] == _plain(first):
             found[task]["values"][arm] = [_rounded(values.get(name)) for name in found[task]["ids"]]
     return found
+
+
+def without_texts(outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an outcome without the texts of its data: no samples token by token, items by their ids alone."""
+    items = {task: found | {"text": [""] * len(found["ids"])} for task, found in outcome["items"].items()}
+    return {**outcome, "items": items, "heat": []}
 
 
 def _values(side: Side) -> dict[str, float] | None:

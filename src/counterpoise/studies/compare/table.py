@@ -127,7 +127,7 @@ def _differences(outcome: Mapping[str, Any]) -> str:
     for family, which in names.items():
         found = [row for row in outcome["comparisons"] if row["family"] == family]
         rows = [
-            (row["task"], row["metric"], f"{row['ours']} - {row['theirs']}", str(row["n"]), *difference_cells(row))
+            (row["task"], row["metric"], _pair(row), str(row["n"]), *difference_cells(row))
             for row in sorted(found, key=lambda row: row["task"])
         ]
         if rows:
@@ -164,6 +164,13 @@ def _unfinished(outcome: Mapping[str, Any]) -> str:
         for row in outcome.get("unfinished", [])
     ]
     return _table(("arm", "trained on", "seed", "state"), rows) if rows else ""
+
+
+def _pair(row: Mapping[str, Any]) -> str:
+    """Return ``bft - sft``; on tasks that several models of an arm are asked, with what they were trained on."""
+    pair = f"{row['ours']} - {row['theirs']}"
+    several = "forgetting" in row["family"] and row["trained_on"] not in ("all", "none")
+    return f"{pair}, trained on {row['trained_on']}" if several else pair
 
 
 def _groups(outcome: Mapping[str, Any]) -> str:
