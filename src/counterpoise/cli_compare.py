@@ -52,7 +52,7 @@ def compare(
     from counterpoise.report import write_figures, write_study_page
     from counterpoise.studies import compare as studies
     from counterpoise.studies.compare.items import without_texts
-    from counterpoise.studies.compare.lock import draft_of
+    from counterpoise.studies.compare.lock import replace_text
 
     loaded = studies.load_study(study)
     place = folder or Path("runs") / loaded.config.name
@@ -76,8 +76,7 @@ def compare(
     for path in [place / "study.md", *([markdown] if markdown is not None else [])]:
         with writing(path, "choose another file, or free some space"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft_of(path).write_text(text, encoding="utf-8")
-            draft_of(path).replace(path)
+            replace_text(path, text)
     for path in [place / "report.html", *([page] if page is not None else [])]:
         write_study_page(outcome if texts or path.parent == place else without_texts(outcome), path)
         write_figures(outcome, path.parent / "figures" if path.parent == place else path.with_suffix(""))

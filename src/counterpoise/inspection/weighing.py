@@ -61,9 +61,8 @@ def weigh(objective: Objective, scores: Mapping[str, Floats], lengths: NDArray[n
         log_probs = values.pop("log_probs")
         samples = torch.repeat_interleave(torch.arange(len(own)), own)
         out = objective.loss(log_probs, samples, num_samples=len(own), progress=1.0, **values)
-        p_conf = objective.weigh(Tokens(log_probs, samples, len(own), values)).p_conf
         pulls = pull(objective, out.token_weights, out.sample_weights, samples)
-        found.append((out.token_weights, out.sample_weights, pulls, p_conf))
+        found.append((out.token_weights, out.sample_weights, pulls, out.p_conf))
     token_weights, sample_weights, all_pulls, p_confs = zip(*found, strict=True)
     return Weighing(
         _joined(token_weights),

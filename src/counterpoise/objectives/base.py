@@ -65,6 +65,8 @@ class ObjectiveOutput:
     """[N] float, detached: ``w_t`` after floor and SFT share."""
     sample_weights: Tensor
     """[B] float, detached: ``s_b`` after SFT share; 0 for a sample without supervised tokens."""
+    p_conf: Tensor | None
+    """[B] confidence of each sample's weakest window, detached, where the objective has one."""
     sums: Tensor
     """[measures.WIDTH] float64, detached: what the metrics are made of; adds up over micro-batches and ranks."""
 
@@ -222,6 +224,7 @@ class Objective:
             loss=loss,
             token_weights=token_weights,
             sample_weights=sample_weights,
+            p_conf=weights.p_conf,
             sums=sums_of(tokens, token_weights, sample_weights, coefficients, weights.p_conf),
         )
 

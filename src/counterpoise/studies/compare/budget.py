@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from counterpoise.studies.compare.cost import logged_steps
 from counterpoise.studies.compare.units import TrainedRun
 
 CHANGING = (
@@ -32,9 +33,7 @@ def budget_of(runs: Iterable[TrainedRun]) -> list[dict[str, Any]]:
     """Return a row a run: arm, trained_on, seed, steps, samples, tokens (of the input, without padding), order."""
     rows = []
     for run in runs:
-        lines = (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        steps = [row for row in map(json.loads, lines) if "loss" in row]
-        held = [(int(row["samples"]), int(row["input_tokens"])) for row in steps]
+        held = [(int(row["samples"]), int(row["input_tokens"])) for row in logged_steps(run.folder)]
         rows.append({
             "arm": run.unit.arm.name,
             "trained_on": run.unit.on,

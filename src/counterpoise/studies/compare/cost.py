@@ -40,7 +40,7 @@ def cost_of(folder: Path) -> dict[str, Any]:
     """
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     made_with = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    steps = [row for row in _rows(folder / "metrics.jsonl") if "loss" in row]
+    steps = logged_steps(folder)
     return {
         "seconds": round(sum(row["seconds"] for row in _rows(folder / "timing.jsonl")), 2),
         "samples": int(sum(row["samples"] for row in steps)),
@@ -53,6 +53,11 @@ def cost_of(folder: Path) -> dict[str, Any]:
 @functools.cache
 def _can_forget() -> bool:
     return forget_peak()
+
+
+def logged_steps(folder: Path) -> list[dict[str, Any]]:
+    """Return the steps that a finished run logged; what was measured between them is left out."""
+    return [row for row in _rows(folder / "metrics.jsonl") if "loss" in row]
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

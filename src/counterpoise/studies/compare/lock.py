@@ -29,6 +29,13 @@ def draft_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}")
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, while other processes may be reading or writing it, too."""
+    draft = draft_of(path)
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
 @contextmanager
 def locked(place: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """Hold the lock of a folder, which is made if need be.

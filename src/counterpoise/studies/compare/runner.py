@@ -33,7 +33,7 @@ from counterpoise.evaluation.runner import rescore
 from counterpoise.studies.compare.arms import ALL, Study, shared_dev_tasks
 from counterpoise.studies.compare.cost import cost_of, forget_peak
 from counterpoise.studies.compare.launch import launch
-from counterpoise.studies.compare.lock import draft_of, holder, locked
+from counterpoise.studies.compare.lock import draft_of, holder, locked, replace_text
 from counterpoise.studies.compare.measuring import LoadedOnce, Measurer, Progress, Say
 from counterpoise.studies.compare.outcome import Measured, study_outcome
 from counterpoise.studies.compare.tuning import tuning_task
@@ -89,9 +89,7 @@ def compare(
     with writing(folder, "choose another --folder, or free some space"):
         folder.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(study.written.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        draft = draft_of(folder / "study.yaml")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(folder / "study.yaml")
+        replace_text(folder / "study.yaml", text)
     running = Running(study, folder, Measurer(data_dir, say, progress), launcher)
     measured = running.all(units)
     outcome = study_outcome(

@@ -9,12 +9,13 @@ A study of many runs must fit into one page; ``metrics.jsonl`` in the run folder
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from counterpoise.studies.compare.cost import logged_steps
 
 POINTS = 200
 STRIPS = 24
@@ -31,8 +32,7 @@ def curves_of(folder: Path) -> dict[str, Any]:
     Raises:
         FileNotFoundError: there is no ``metrics.jsonl``.
     """
-    text = (folder / "metrics.jsonl").read_text(encoding="utf-8")
-    rows = [row for line in text.splitlines() if "loss" in (row := json.loads(line))]
+    rows = logged_steps(folder)
     groups = _parts(len(rows), POINTS)
     curve: dict[str, Any] = {"steps": [rows[stop - 1]["step"] for _, stop in groups]}
     for name in LINES:

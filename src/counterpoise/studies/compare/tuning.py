@@ -16,7 +16,7 @@ import yaml
 
 from counterpoise.errors import UserError
 from counterpoise.evaluation.tasks.spec import TaskSpec
-from counterpoise.studies.compare.lock import draft_of
+from counterpoise.studies.compare.lock import replace_text
 
 SHARE = 0.2
 """Of the training items, where there is no split dev."""
@@ -53,6 +53,5 @@ def tuning_task(spec: TaskSpec, folder: Path, *, write: bool = True) -> str:
     text = yaml.safe_dump(changed.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         folder.mkdir(parents=True, exist_ok=True)
-        draft_of(path).write_text(text, encoding="utf-8")  # another process may be reading it
-        draft_of(path).replace(path)
+        replace_text(path, text)  # another process may be reading it
     return str(path)

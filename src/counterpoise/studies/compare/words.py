@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from counterpoise.report.study_record import leaves
+
 CLEARLY = 0.05
 """Share of draws below which an arm is said to be off the front."""
 
@@ -35,7 +37,7 @@ def made_with(outcome: Mapping[str, Any]) -> list[str]:
 def shared_setup(outcome: Mapping[str, Any]) -> list[str]:
     """Return what all arms share in training, and how learning rates were chosen."""
     run = outcome["study"]["run"]
-    found = ["Shared settings of training: " + ", ".join(f"`{key} = {value}`" for key, value in _leaves(run)) + "."]
+    found = ["Shared settings of training: " + ", ".join(f"`{key} = {value}`" for key, value in leaves(run)) + "."]
     if outcome["tuning"]:
         found.append(
             "Where several learning rates were tried, the one with the best metric on split dev was kept; a task "
@@ -46,16 +48,6 @@ def shared_setup(outcome: Mapping[str, Any]) -> list[str]:
         same = "All trained arms saw the same samples in the same order: as many steps, samples and tokens."
         found.append(outcome["budget_note"] or same)
     return found
-
-
-def _leaves(settings: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
-    leaves: list[tuple[str, Any]] = []
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            leaves += _leaves(value, f"{before}{key}.")
-        else:
-            leaves.append((f"{before}{key}", value))
-    return leaves
 
 
 def verdicts(outcome: Mapping[str, Any]) -> list[str]:
