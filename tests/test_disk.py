@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from counterpoise.disk import disk_problem, writing
+from counterpoise.disk import disk_problem, draft_of, replace_text, replacing, writing
 from counterpoise.errors import UserError
 
 TENSORS = {"a": torch.zeros(1000)}
@@ -58,3 +58,23 @@ def test_other_errors_stay_what_they_are():
         raise KeyError("name")
     assert disk_problem(UserError("no space left on device")) is None
     assert disk_problem(RuntimeError("shapes do not fit")) is None
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "file"
+    replace_text(path, "first é")
+
+    def stopped_half_way():
+        with replacing(path) as draft:
+            draft.write_text("half of the sec")
+            assert draft == draft_of(path) != path
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped_half_way()
+    assert path.read_text(encoding="utf-8") == "first é"
+    with replacing(path) as draft:
+        draft.write_text("second")
+        assert path.read_text(encoding="utf-8") == "first é", "until it is whole, others see what was there"
+    assert path.read_text() == "second"
+    assert list(tmp_path.iterdir()) == [path], "no draft stays"

@@ -19,6 +19,7 @@ from rich.table import Table
 from counterpoise import __version__
 from counterpoise.cli_compare import compare
 from counterpoise.cli_evaluate import data_overlap, evaluate, tasks_app
+from counterpoise.cli_genes import genes_app
 from counterpoise.cli_inspect import inspect
 from counterpoise.errors import Stopped, UserError
 
@@ -38,6 +39,7 @@ models_app = typer.Typer(help="Models known by a short name, and whether they ar
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 app.add_typer(tasks_app, name="tasks")
+app.add_typer(genes_app, name="genes")
 app.command(epilog="Example: counterpoise evaluate smollm2-135m -t pubmedqa -t group:forgetting --limit 100")(evaluate)
 app.command(epilog="Example: counterpoise compare examples/studies/blurb-small.yaml --data-dir biomedical")(compare)
 app.command(epilog="Example: counterpoise inspect smollm2-135m medquad --limit 500 --data-dir biomedical")(inspect)
@@ -260,18 +262,18 @@ def data_list(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 @data_app.command("show", epilog="Example: counterpoise data show gene-process --count 2")
 def data_show(
-    source: Annotated[str, typer.Argument(help="File, catalogue name or hub:owner/name.")],
+    source: Annotated[str, typer.Argument(help="File, catalogue name, hub:owner/name, task:NAME, biology:gene-sets.")],
     count: Annotated[int, typer.Option(min=1, help="How many examples.")] = 2,
     split: Annotated[str | None, typer.Option(help="Split of a catalogue or hub data set.")] = None,
     model: Annotated[str, typer.Option(help="Whose tokenizer and chat template to render with.")] = "smollm2-135m",
     data_dir: DataDir = None,
 ) -> None:
     """Show examples as the model will see them: what is learned stands between [[ and ]]."""
-    from counterpoise.data.reading import read_examples
     from counterpoise.data.show import marked_text
+    from counterpoise.evaluation.sources import read_source
     from counterpoise.models.renderer import load_renderer
 
-    read = read_examples(source, limit=count, split=split, data_dir=data_dir)
+    read = read_source(source, limit=count, split=split, data_dir=data_dir)
     renderer = load_renderer(model)
     for example in read.examples:
         encoded = renderer.encode(example)
@@ -281,18 +283,18 @@ def data_show(
 
 @data_app.command("check", epilog="Example: counterpoise data check facts.jsonl")
 def data_check(
-    source: Annotated[str, typer.Argument(help="File, catalogue name or hub:owner/name.")],
+    source: Annotated[str, typer.Argument(help="File, catalogue name, hub:owner/name, task:NAME, biology:gene-sets.")],
     split: Annotated[str | None, typer.Option(help="Split of a catalogue or hub data set.")] = None,
     model: Annotated[str, typer.Option(help="Whose tokenizer counts the tokens.")] = "smollm2-135m",
     max_length: Annotated[int, typer.Option(min=8, help="Longest sequence, in tokens.")] = 1024,
     data_dir: DataDir = None,
 ) -> None:
     """Read everything; say what is broken (exit code 2), repeated, too long or not supervised."""
-    from counterpoise.data.reading import read_examples
     from counterpoise.data.rendering import encode_all
+    from counterpoise.evaluation.sources import read_source
     from counterpoise.models.renderer import load_renderer
 
-    read = read_examples(source, skip_bad=True, split=split, data_dir=data_dir)
+    read = read_source(source, skip_bad=True, split=split, data_dir=data_dir)
     report = encode_all(read.examples, load_renderer(model, max_length=max_length)).report
     repeated = len(read.examples) - len({example.messages for example in read.examples})
     typer.echo(f"{read.summary()}\n{report}\nrepeated examples: {repeated:,}\nfingerprint: {read.fingerprint}")

@@ -48,11 +48,10 @@ def compare(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on standard error but errors.")] = False,
 ) -> None:
     """Compare arms (prompts, objectives, adapters, encoders) on tasks under one setup. Run again, it goes on."""
-    from counterpoise.disk import writing
+    from counterpoise.disk import replace_text, writing
     from counterpoise.report import write_figures, write_study_page
     from counterpoise.studies import compare as studies
     from counterpoise.studies.compare.items import without_texts
-    from counterpoise.studies.compare.lock import replace_text
 
     loaded = studies.load_study(study)
     place = folder or Path("runs") / loaded.config.name

@@ -258,7 +258,8 @@ def tasks_export(
 
 def data_overlap(
     sources: Annotated[
-        list[str], typer.Argument(help="Training data: files, catalogue names, hub:owner/name, task:NAME.")
+        list[str],
+        typer.Argument(help="Training data: files, catalogue names, hub:owner/name, task:NAME, biology:gene-sets."),
     ],
     task: Tasks = None,
     data_dir: DataDir = None,
@@ -270,9 +271,10 @@ def data_overlap(
     """Say which test items stand in training data: shared runs of 8 words, items held whole."""
     from counterpoise.data.contamination import examples_text, filter_examples
     from counterpoise.disk import writing
-    from counterpoise.evaluation.overlap import items_of, scan, training_examples
+    from counterpoise.evaluation.overlap import items_of, scan
+    from counterpoise.evaluation.sources import iter_source
 
-    examples = [example for source in sources for example in training_examples(source, data_dir)]
+    examples = [example for source in sources for example in iter_source(source, data_dir=data_dir)]
     report = scan(items_of(task or [], data_dir), ((e.source, examples_text(e)) for e in examples))
     if as_json:
         typer.echo(json.dumps(report.as_dict(), indent=1, ensure_ascii=False))

@@ -21,7 +21,10 @@ def inspect(
         str, typer.Argument(help="Alias, hub id, folder, run folder; MODEL+ADAPTER puts an adapter on it.")
     ],
     data: Annotated[
-        str, typer.Argument(help="File (.txt: a document a line), catalogue name, hub:owner/name, task:NAME.")
+        str,
+        typer.Argument(
+            help="File (.txt: a document a line), catalogue name, hub:owner/name, task:NAME, biology:gene-sets."
+        ),
     ],
     objective: Annotated[
         list[str] | None,

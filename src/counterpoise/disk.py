@@ -1,7 +1,10 @@
-"""A disk that is full, or may not be written to, said in one sentence.
+"""Files written whole or not at all, and a disk that is full or read-only said in one sentence.
 
 with writing(folder / "metrics.jsonl", "free some space and start the run again"):
     file.write(line)
+replace_text(folder / "study.yaml", text)        # other processes see the old file or the new one
+with replacing(folder / "samples.parquet") as draft:
+    table.write(draft)
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +23,32 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """No space, no quota, or a file above the limit that was set: less data or more space helps against all three."""
 TORCH_WORDS = ("PytorchStreamWriter failed writing", "iostream error", "unexpected pos")
 """What torch.save says when it could not write; it gives no error number."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a file beside ``path`` to be written in this context; at its end it takes the place of ``path``.
+
+    The draft's name is this process's own, so that several may write the same file; it goes if anything fails.
+    """
+    draft = draft_of(path)
+    try:
+        yield draft
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file (UTF-8) whole or not at all, while other processes may be reading or writing it, too."""
+    with replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def draft_of(path: Path) -> Path:
+    """Return a name beside ``path`` that no other process uses."""
+    return path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}")
 
 
 @contextmanager

@@ -36,6 +36,7 @@ def test_equal_to_scoring_each_option_in_full(llama_folder, rows, kind):
         np.testing.assert_allclose(scores.total, -whole.total, rtol=1e-5)
         np.testing.assert_array_equal(scores.tokens, whole.tokens)
         np.testing.assert_allclose(scores.mean, -whole.total / whole.tokens, rtol=1e-5)
+        np.testing.assert_allclose(scores.confidence, whole.confidence, rtol=1e-4)
 
 
 def test_a_prompt_that_max_length_cuts_is_refused(llama_folder):
@@ -52,11 +53,15 @@ def test_sequence_nll_is_that_of_transformers_and_keeps_the_mode(llama_folder):
     loaded.model.train()
     found = sequence_nll(loaded.model, items, loaded.tokenizer.pad_token_id, rows=1)
     assert loaded.model.training
-    for item, total, tokens in zip(items, found.total, found.tokens, strict=True):
+    loaded.model.eval()
+    for item, total, tokens, sure in zip(items, found.total, found.tokens, found.confidence, strict=True):
         ids = torch.tensor([item.input_ids])
-        loss = loaded.model(input_ids=ids, labels=ids).loss.item()
-        assert total / tokens == pytest.approx(loss, rel=1e-5)
+        with torch.no_grad():
+            given = loaded.model(input_ids=ids, labels=ids)
+        assert total / tokens == pytest.approx(given.loss.item(), rel=1e-5)
         assert tokens == len(item.input_ids) - 1
+        of_targets = given.logits[0, :-1].softmax(-1)[torch.arange(tokens), ids[0, 1:]]
+        assert sure == pytest.approx(of_targets.sum().item(), rel=1e-4)
 
 
 def test_the_general_sentences_are_plain_and_different():

@@ -62,7 +62,12 @@ def test_it_is_the_nll_of_the_answer_as_a_training_example(family, data, spec, t
     np.testing.assert_allclose(found.totals, expected.total, rtol=1e-4)
     assert found.counts.tolist() == expected.tokens.tolist()
     assert not found.higher_is_better
-    assert set(result.scored.measurements) == {"answer NLL"}, "nothing is written unless asked for"
+    sure = result.scored.measurements["answer confidence"]
+    np.testing.assert_allclose(sure.totals, expected.confidence, rtol=1e-4)
+    assert sure.higher_is_better
+    assert sure.counts.tolist() == expected.tokens.tolist()
+    metrics = {"answer NLL", "answer confidence"}
+    assert set(result.scored.measurements) == metrics, "nothing is written unless asked for"
 
 
 def test_kept_replies_are_scored_again_and_the_metric_is_quoted(data, spec, tmp_path):
@@ -73,6 +78,7 @@ def test_kept_replies_are_scored_again_and_the_metric_is_quoted(data, spec, tmp_
     again = rescore(kept, spec.name)
     assert again.scored.measurements["answer NLL"].value == first.scored.measurements["answer NLL"].value
     assert first.floors_of("answer NLL") == {}
+    assert set(first.scored.measurements) == {"answer NLL"}, "a backend that tells no confidences gives none"
 
 
 def test_a_task_of_both_ways_is_asked_as_the_user_says(data, spec):

@@ -8,6 +8,7 @@ import torch
 from tiny_runs import encode, examples
 
 from counterpoise.data.encoded import Encoded
+from counterpoise.disk import draft_of
 from counterpoise.errors import UserError
 from counterpoise.inspection.forcing import batches, teacher_force
 from counterpoise.inspection.parts import BATCHES, Parts
@@ -94,7 +95,7 @@ def test_an_interruption_loses_one_file_at_most(forced, tmp_path):
 def test_a_file_that_a_kill_left_half_written_is_no_part(forced, tmp_path):
     loaded, items, _ = forced
     parts = Parts.open(tmp_path / "p", {})
-    (parts.folder / "part-000000.safetensors.tmp").write_bytes(b"half")
+    draft_of(parts.folder / "part-000000.safetensors").write_bytes(b"half")
     assert parts.done() == []
     parts.keep(teacher_force(loaded, items))
     assert sorted(parts.done()) == list(range(len(items)))

@@ -11,6 +11,7 @@ from tiny_runs import examples
 
 from counterpoise import objectives
 from counterpoise.data.reading import read_examples
+from counterpoise.disk import draft_of
 from counterpoise.errors import Stopped, UserError
 from counterpoise.inspection import DataRequest, Options, inspect, load_inspection, write_filtered
 from counterpoise.inspection import scored_text as scored_text_module
@@ -73,7 +74,7 @@ def test_the_outcome_and_the_table_agree(inspected, tmp_path):
     assert found["p_conf_quantiles"] is None
     np.testing.assert_allclose(np.concatenate(table["weight:dft"].to_numpy(zero_copy_only=False)), tokens, rtol=1e-5)
     assert any("talr" in warning and "16 at a time" in warning for warning in inspected["data"]["warnings"])
-    assert not list((tmp_path / "out").rglob("*.tmp"))
+    assert not list((tmp_path / "out").rglob(draft_of(Path("*")).name)), "no draft stays"
     json.loads((tmp_path / "out/inspection.json").read_text(), parse_constant=pytest.fail)
 
 

@@ -17,24 +17,19 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import requests
 from urllib3.exceptions import NameResolutionError, NewConnectionError, ReadTimeoutError
 
 from counterpoise.endpoints.address import KEY_VARIABLES, base_address, find_key, is_loopback
+from counterpoise.endpoints.waiting import may_pass, retry_after, wait_before
 from counterpoise.errors import UserError
 
 T = TypeVar("T")
 
-FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
-"""Seconds before the second attempt, and the longest that doubling leads to."""
 PATIENCE = 600.0
 """Seconds; a Retry-After beyond it ends the request."""
-PASSING = (408, 409, 425, 429)
-"""Refusals that pass, besides 5xx."""
 FOR_ALL = (401, 402, 403, 404, 405)
 """Refusals that other requests would meet as well."""
 SECRET_LENGTH = 12
@@ -143,8 +138,7 @@ class Connection:
             except _Passing as problem:
                 if attempt == self._retries or problem.wait > PATIENCE:
                     raise self._given_up(problem, attempt + 1) from None
-                doubled = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT)
-                self._sleep(max(problem.wait, doubled * self._random.uniform(0.5, 1.0)))
+                self._sleep(wait_before(attempt, problem.wait, self._random))
             else:
                 self._proven.add(path)
                 return found
@@ -210,8 +204,8 @@ class Connection:
         """Turn a status that is no success into what is to be raised."""
         said = self._said(content)
         reason = f"refused with status {status}" + (f": {said}" if said else "")
-        if status in PASSING or (status >= 500 and status != 501):
-            return _Passing(reason, status, _retry_after(response.headers.get("Retry-After", "")))
+        if may_pass(status):
+            return _Passing(reason, status, retry_after(response.headers.get("Retry-After", "")))
         if path in self._proven or (status not in FOR_ALL and not 300 <= status < 400):
             return RequestFailed(reason, status)
         if status in (401, 403):
@@ -238,18 +232,3 @@ class Connection:
         if self._key:
             said = said.replace(self._key, "[API key]")
         return said if len(said) <= 300 else said[:297] + "..."
-
-
-def _retry_after(value: str) -> float:
-    """Seconds that a Retry-After header asks for: a number or a date; 0 if it says nothing that can be read."""
-    try:
-        return max(0.0, float(value)) if value.strip().replace(".", "", 1).isdigit() else _until(value)
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-
-
-def _until(date: str) -> float:
-    moment = parsedate_to_datetime(date)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -45,6 +45,8 @@ class Reply:
         id: that of the query.
         log_likelihoods: of each option, in nats, summed over its tokens.
         tokens: of each option, how many.
+        confidences: of each option, the probabilities of its tokens, summed; empty where the backend tells only their
+            product.
         text: what was generated, white space around it left out.
         finish: why generating ended: "stop", or "length" at ``max_new_tokens``.
         log_prob: of the generated text, in nats, where the backend knows it.
@@ -54,6 +56,7 @@ class Reply:
     id: str
     log_likelihoods: tuple[float, ...] = ()
     tokens: tuple[int, ...] = ()
+    confidences: tuple[float, ...] = ()
     text: str = ""
     finish: str = ""
     log_prob: float | None = None

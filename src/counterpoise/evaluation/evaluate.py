@@ -104,7 +104,7 @@ def evaluate(
             results.append(result)
     if not results:
         return {}
-    judged = add_extras(results, extras, kept)
+    judged = add_extras(results, extras, kept, ask.data_dir)
     outcome = summary(results, subject.identity(), settings | {"limit": ask.limit, "methods": list(ask.methods)})
     outcome["seconds"] = {**seconds, "all": round(time.perf_counter() - started, 2)}
     cut = getattr(getattr(backend, "form", None), "cut", None)
@@ -141,6 +141,8 @@ def rescore(out: Path) -> dict[str, Any]:
     before = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
     results = [rescore_task(kept, task) for task in kept.tasks()]
     outcome = before | summary(results, Identity(**settings["identity"]), before.get("settings", settings))
+    made = {(row["task"], row["metric"]) for row in outcome["rows"]}
+    outcome["rows"] += [row for row in before.get("rows", []) if (row["task"], row["metric"]) not in made]
     outcome["environment"] = environment(seed=settings["seed"])
     with writing(out, "free some space"):
         write_json(out, outcome)
@@ -173,6 +175,7 @@ def summary(results: Sequence[TaskResult], identity: Identity, settings: Mapping
         "rows": [asdict(row) for row in rows],
         "quote": {result.spec.name: primary(result.spec, result.scored.measurements) for result in results},
         "subjects": {result.spec.name: found for result in results if (found := _by_subject(result))},
+        "spread": {result.spec.name: found for result in results if (found := _spread(result))},
         "left_out": {result.spec.name: _left_out(result) for result in results},
         "identity": asdict(identity),
         "settings": dict(settings),
@@ -199,6 +202,15 @@ def _left_out(result: TaskResult) -> dict[str, Any]:
         "unreadable": result.problems,
         "notes": result.notes,
     }
+
+
+def _spread(result: TaskResult) -> dict[str, Any]:
+    """Return the spread over resamples, as published for tasks of naming gene sets; empty for others."""
+    if result.spec.gene_sets is None:
+        return {}
+    from counterpoise.evaluation.gene_sets.scoring import spreads
+
+    return spreads(result)
 
 
 def _by_subject(result: TaskResult) -> dict[str, dict[str, Any]]:

@@ -25,7 +25,8 @@ class Extras:
 
     Attributes:
         training: what the model was trained on (files, catalogue names, ``task:NAME``): overlap with the tasks.
-        similarity: a text encoder that compares generated texts with references (`evaluation.similarity`).
+        similarity: a text encoder that compares generated texts with references (`evaluation.similarity`), or names of
+            gene sets with the true ones, which are compared by MiniLM if none is named (`gene_sets.vectors`).
         judge: URL of an endpoint that judges generated texts (`evaluation.judge`); it needs a results file.
         judge_model: the judge's name there.
         rubric: what it looks for; by default the task's own.
@@ -45,14 +46,19 @@ class Extras:
             raise UserError("a judge's prompts and verdicts are kept beside the results; name their file with --out")
         if self.rubric is not None:
             Rubric.load(self.rubric)
-        if (self.judge or self.similarity) and not any(spec.kind == "text" for spec in specs):
+        kinds = {spec.kind for spec in specs}
+        if (self.judge or (self.similarity and "gene-set-names" not in kinds)) and "text" not in kinds:
             raise UserError("similarity and a judge are for tasks with texts to write; none of these tasks is one")
 
 
-def add_extras(results: Sequence[TaskResult], extras: Extras, kept: Kept | None) -> dict[str, Any]:
+def add_extras(
+    results: Sequence[TaskResult], extras: Extras, kept: Kept | None, data_dir: str | Path | None = None
+) -> dict[str, Any]:
     """Add similarity and the judge's score to tasks with texts to write; return what is to be said of the judge."""
     told: dict[str, Any] = {}
     for result in results:
+        if result.spec.kind == "gene-set-names":
+            _name_similarity(result, extras, kept, data_dir)
         written = [item for item in result.items if item.id in result.texts]
         if result.spec.kind != "text" or not written:
             continue
@@ -67,6 +73,23 @@ def add_extras(results: Sequence[TaskResult], extras: Extras, kept: Kept | None)
             assert kept is not None
             told[result.spec.name] = _judge(result, written, texts, extras, kept.folder)
     return told
+
+
+def _name_similarity(result: TaskResult, extras: Extras, kept: Kept | None, data_dir: str | Path | None) -> None:
+    """Compare names of gene sets with the true ones; without an encoder that was asked for, a missing one is told."""
+    from counterpoise.evaluation.gene_sets.names import answers_from_texts
+    from counterpoise.evaluation.gene_sets.scoring import add_similarity
+    from counterpoise.evaluation.gene_sets.vectors import DEFAULT, load_name_encoder
+
+    if not result.texts:
+        return
+    try:
+        encoder = load_name_encoder(extras.similarity or DEFAULT)
+        add_similarity(result, answers_from_texts(result.texts), encoder, data_dir, kept.folder if kept else None)
+    except UserError as error:
+        if extras.similarity is not None:
+            raise
+        result.notes.append(f"{result.spec.name}: similarity and percentiles are left out: {error}")
 
 
 def _judge(

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from counterpoise.disk import writing
+from counterpoise.disk import replace_text, writing
 from counterpoise.errors import UserError
 from counterpoise.evaluation.backend import Query, Reply
 from counterpoise.evaluation.results import write_json
@@ -74,9 +74,7 @@ class Kept:
         path = self.folder / f"{task}.items.jsonl"
         lines = [json.dumps({"about": about}), *(json.dumps(asdict(item), ensure_ascii=False) for item in items)]
         with writing(path, "free some space; the same command then goes on"):
-            draft = path.with_name(path.name + ".tmp")
-            draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            draft.replace(path)
+            replace_text(path, "\n".join(lines) + "\n")
 
     def tasks(self) -> list[str]:
         """Return the tasks of which items were kept."""

@@ -58,7 +58,12 @@ class LocalBackend:
             self._scorer = OptionScorer(self.loaded.model, padding, batch_tokens=limit, rows=self.rows)
         if self._scorer is not None:
             for number, scores in self._scorer.score(items):
-                reply = Reply("", log_likelihoods=tuple(scores.total.tolist()), tokens=tuple(scores.tokens.tolist()))
+                reply = Reply(
+                    "",
+                    log_likelihoods=tuple(scores.total.tolist()),
+                    tokens=tuple(scores.tokens.tolist()),
+                    confidences=tuple(scores.confidence.tolist()),
+                )
                 yield from (replace(reply, id=query.id) for query in chosen[number])
         heads = [group[0] for group in free.values()]
         sizes = {"batch_tokens": self.batch_tokens, "rows": self.rows}

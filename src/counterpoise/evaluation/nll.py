@@ -24,10 +24,11 @@ from counterpoise.scoring import score_tokens, supervised_rows
 
 @dataclass(frozen=True)
 class SequenceNLL:
-    """Summed NLL in nats and supervised tokens of each sequence; arrays are [sequences]."""
+    """Summed NLL in nats, supervised tokens, and summed probabilities of these tokens; arrays are [sequences]."""
 
     total: NDArray[np.float64]
     tokens: NDArray[np.int64]
+    confidence: NDArray[np.float64]
 
     @property
     def per_token(self) -> float:
@@ -42,6 +43,7 @@ def sequence_nll(model: Any, items: Sequence[Encoded], padding: int, *, rows: in
     model.eval()
     device = next(model.parameters()).device
     total, tokens = np.zeros(len(items)), np.zeros(len(items), dtype=np.int64)
+    confidence = np.zeros(len(items))
     order = sorted(range(len(items)), key=lambda i: len(items[i].input_ids))
     for first in range(0, len(order), rows):
         chosen = order[first : first + rows]
@@ -53,9 +55,10 @@ def sequence_nll(model: Any, items: Sequence[Encoded], padding: int, *, rows: in
         nll = -score_tokens(kept, find_head(model), targets).log_probs.double()
         place = samples.cpu().numpy()
         total[chosen] = np.bincount(place, weights=nll.cpu().numpy(), minlength=len(chosen))
+        confidence[chosen] = np.bincount(place, weights=(-nll).exp().cpu().numpy(), minlength=len(chosen))
         tokens[chosen] = np.bincount(place, minlength=len(chosen))
     model.train(was_training)
-    return SequenceNLL(total, tokens)
+    return SequenceNLL(total, tokens, confidence)
 
 
 def plain_text_items(tokenizer: Any, texts: Sequence[str]) -> list[Encoded]:

@@ -50,10 +50,11 @@ _ALONE_16_BIT = 3e-2
 
 @dataclass(frozen=True)
 class OptionScores:
-    """Log-likelihoods of the options of one question, in nats; arrays are [options]."""
+    """Log-likelihoods of the options of one question, in nats, and summed token probabilities; arrays are [options]."""
 
     total: NDArray[np.float64]
     tokens: NDArray[np.int64]
+    confidence: NDArray[np.float64]
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -132,6 +133,7 @@ class OptionScorer:
             return
         tree, head = TokenTree(items), find_head(self.model)
         total, missing, done = np.zeros(len(tree.owners)), tree.demands_of_items.copy(), 0
+        confidence = np.zeros(len(tree.owners))
         for batch, hidden in self.hidden(tree):
             first, last = np.searchsorted(tree.rows, [batch.first, batch.first + len(batch.ids)])
             if first == last:
@@ -144,12 +146,16 @@ class OptionScorer:
                 )
             options = tree.options[first:last]
             np.add.at(total, options, found.double().cpu().numpy())
+            np.add.at(confidence, options, found.double().exp().cpu().numpy())
             np.subtract.at(missing, tree.owners[options], 1)
             for number in np.unique(tree.owners[options]):
                 if not missing[number]:
                     start = tree.first_option[number]
                     part = slice(start, start + len(items[number].options))
-                    yield int(number), OptionScores(total[part].copy(), tree.tokens[part].copy())
+                    yield (
+                        int(number),
+                        OptionScores(total[part].copy(), tree.tokens[part].copy(), confidence[part].copy()),
+                    )
                     done += 1
         assert done == len(items), "every option has at least one token"
 
@@ -183,7 +189,7 @@ class OptionScorer:
             start = 0
             for i in chosen:
                 part = slice(start, start + len(items[i].options))
-                yield i, OptionScores(-nll.total[part], nll.tokens[part])
+                yield i, OptionScores(-nll.total[part], nll.tokens[part], nll.confidence[part])
                 start = part.stop
 
     def hidden(self, tree: TokenTree) -> Iterator[tuple[Batch, Tensor]]:

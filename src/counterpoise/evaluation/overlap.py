@@ -13,12 +13,11 @@ from typing import Any
 from counterpoise.data.contamination import TestIndex, examples_text, filter_examples
 from counterpoise.data.contamination_report import ContaminationReport
 from counterpoise.data.example import Example
-from counterpoise.data.reading import iter_examples
 from counterpoise.errors import UserError
 from counterpoise.evaluation.runner import check_tasks
+from counterpoise.evaluation.sources import iter_source
 from counterpoise.evaluation.tasks.item import Item
 from counterpoise.evaluation.tasks.items import is_available, read_items
-from counterpoise.evaluation.tasks.source import is_task_source, task_examples
 
 
 def scan(items: Mapping[str, Sequence[Item]], training: Iterable[tuple[str, str]], n: int = 8) -> ContaminationReport:
@@ -37,17 +36,10 @@ def overlap(items: Mapping[str, Sequence[Item]], training: Iterable[tuple[str, s
 
 
 def training_texts(sources: Sequence[str], data_dir: str | Path | None = None) -> Iterator[tuple[str, str]]:
-    """Yield (place, text) of every training example of the sources: files, catalogue names, ``task:NAME``."""
+    """Yield (place, text) of every training example of the sources (`evaluation.sources`)."""
     for source in sources:
-        for example in training_examples(source, data_dir):
+        for example in iter_source(source, data_dir=data_dir):
             yield example.source, examples_text(example)
-
-
-def training_examples(source: str, data_dir: str | Path | None = None) -> Iterable[Example]:
-    """Return the examples of one source."""
-    if is_task_source(source):
-        return task_examples(source, data_dir=data_dir).examples
-    return iter_examples(source, data_dir=data_dir)
 
 
 def items_of(names: Sequence[str], data_dir: str | Path | None = None) -> dict[str, list[Item]]:

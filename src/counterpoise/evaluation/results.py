@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from counterpoise.disk import replace_text
 from counterpoise.evaluation.intervals import Difference, Estimate
 
 
@@ -57,9 +58,7 @@ class Comparison:
 
 def write_json(path: Path, data: Any) -> None:
     """Write ``data`` (dataclasses allowed) as indented JSON, whole or not at all."""
-    draft = path.with_name(path.name + ".tmp")
-    draft.write_text(json.dumps(data, indent=1, default=_plain, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(path)
+    replace_text(path, json.dumps(data, indent=1, default=_plain, ensure_ascii=False) + "\n")
 
 
 def _plain(value: Any) -> Any:

@@ -95,9 +95,8 @@ def run(
             whatever of the user's the backend finds wrong.
     """
     found = read_items(spec, ask.split, data_dir=ask.data_dir, limit=ask.limit, seed=ask.seed)
-    training = _training_items(spec, ask)
     queries = make_task_queries(spec, found.items, ask)
-    floors = task_floors(spec, found.items, training) if kept is None or is_main() else {}
+    floors = _floors(spec, found.items, ask) if kept is None or is_main() else {}
     if kept is not None and is_main():
         about = {
             "spec": spec.model_dump(mode="json"),
@@ -119,7 +118,12 @@ def rescore(kept: Kept, task: str) -> TaskResult:
     """Score again what was kept of a task, without a model, the task's data or its file."""
     items, about = kept.items(task)
     spec = TaskSpec.model_validate(about["spec"])
-    return _result(spec, items, kept.replies(task), about["floors"], about["problems"], about["notes"])
+    result = _result(spec, items, kept.replies(task), about["floors"], about["problems"], about["notes"])
+    if spec.kind == "gene-set-names":
+        from counterpoise.evaluation.gene_sets.scoring import add_kept_similarity
+
+        add_kept_similarity(result, kept.folder)
+    return result
 
 
 def _result(
@@ -138,7 +142,19 @@ def _result(
         for item in items
         if (reply := replies.get(f"{item.id}|generated")) is not None and not reply.failure
     }
+    if spec.kind == "gene-set-names":
+        from counterpoise.evaluation.gene_sets.scoring import own_floor
+
+        floors = {**floors, **own_floor(items, texts)}
     return TaskResult(spec, items, score(spec, items, replies), floors, texts, problems, notes)
+
+
+def _floors(spec: TaskSpec, items: Sequence[Item], ask: Ask) -> Floors:
+    if spec.perturbation is not None:
+        from counterpoise.evaluation.perturbation.scoring import perturbation_floors
+
+        return perturbation_floors(spec, ask.split, items, ask.data_dir)
+    return task_floors(spec, items, _training_items(spec, ask), ask.data_dir)
 
 
 def _training_items(spec: TaskSpec, ask: Ask) -> list[Item]:
@@ -230,8 +246,8 @@ def _plain_text(backend: Any, items: Sequence[Item]) -> list[Reply]:
         loaded.model, plain_text_items(tokenizer, [item.prompt for item in items]), tokenizer.pad_token_id
     )
     return [
-        Reply(f"{item.id}|nll", (-float(total),), (int(count),))
-        for item, total, count in zip(items, found.total, found.tokens, strict=True)
+        Reply(f"{item.id}|nll", (-float(total),), (int(count),), (float(sure),))
+        for item, total, count, sure in zip(items, found.total, found.tokens, found.confidence, strict=True)
     ]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -30,16 +31,22 @@ LEARNED = ("majority", "most frequent positive", "most frequent tag", "training 
 """Floors that learn from items."""
 
 
-def task_floors(spec: TaskSpec, items: Sequence[Item], training: Sequence[Item] = ()) -> Floors:
+def task_floors(
+    spec: TaskSpec, items: Sequence[Item], training: Sequence[Item] = (), data_dir: str | Path | None = None
+) -> Floors:
     """Return the floors of a task on ``items``; metrics are named as `task_metrics.score` names them.
 
     choice: chance, majority, lexical overlap; entities: all O, most frequent tag, training dictionary; labels: the
     same label everywhere, all labels; value: mean value, lexical overlap; text: a constant, the input copied,
-    references shuffled; nll: none.
+    references shuffled; nll: none; gene-set-names: those of `gene_sets.floors`, which reads files of ``data_dir``.
     """
     measured: dict[str, Mapping[str, AnyMeasurement]]
     if spec.kind == "nll":
         return {}
+    if spec.kind == "gene-set-names":
+        from counterpoise.evaluation.gene_sets.scoring import name_floors
+
+        return name_floors(spec, items, data_dir)
     if spec.kind == "choice":
         measured = _choice(spec, items, training)
     elif spec.kind == "text":

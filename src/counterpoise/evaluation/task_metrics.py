@@ -11,7 +11,9 @@ the right ones, which adds nothing to a correlation.
 Metrics of options: ``accuracy`` takes the option of highest log-likelihood; ``accuracy, per token`` divides it by the
 option's tokens; ``accuracy, prior-corrected`` takes away the option's log-likelihood after the prompt without the
 question (Holtzman et al. 2021, arXiv 2104.08315); ``accuracy, generated`` reads what was written. ``answer NLL`` is
-that of the right option, or of the reference text, in nats per token.
+that of the right option, or of the reference text, in nats per token. ``answer confidence`` (of running text
+``confidence``) is the mean probability of the reference's tokens. The one is what SFT minimises, the other what DFT
+maximises: an objective is not to be judged by its own loss alone.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ def score(spec: TaskSpec, items: Sequence[Item], replies: Replies) -> Scored:
         replies: by the query's id (`task_queries.make_queries`); what was not asked is not scored.
     """
     scored = Scored()
-    for method, measure in _MEASURES[spec.kind].items():
+    for method, measure in (_PERTURBATION if spec.perturbation else _MEASURES[spec.kind]).items():
         asked = [item for item in items if f"{item.id}|{method}" in replies]
         if not asked:
             continue
@@ -82,11 +84,12 @@ def score(spec: TaskSpec, items: Sequence[Item], replies: Replies) -> Scored:
 
 
 def primary(spec: TaskSpec, measurements: Mapping[str, Any]) -> str:
-    """Return the name of the metric to quote: the task's own, else that of its generated answers."""
+    """Return the name of the metric to quote: the task's own, else that of its generated answers or of any encoder."""
     for name in (spec.metric, f"{spec.metric}, generated"):
         if name in measurements:
             return name
-    return next(iter(measurements), "")
+    by_encoder = [name for name in measurements if name.startswith(f"{spec.metric} (") and name.endswith(")")]
+    return next(iter(by_encoder or measurements), "")
 
 
 def label_space(spec: TaskSpec, items: Sequence[Item] = ()) -> LabelSpace:
@@ -212,16 +215,31 @@ def _text_generated(spec: TaskSpec, items: Sequence[Item], replies: Replies, sco
     scored.add(measure_text(spec.name, texts, [item.target for item in items]), items)
 
 
+def _names_generated(spec: TaskSpec, items: Sequence[Item], replies: Replies, scored: Scored) -> None:
+    from counterpoise.evaluation.gene_sets.scoring import add_texts
+
+    add_texts(spec, items, {item.id: replies[f"{item.id}|generated"].text for item in items}, scored)
+
+
 def _text_options(spec: TaskSpec, items: Sequence[Item], replies: Replies, scored: Scored) -> None:
     """The reference answer is the only option."""
     rows = [replies[f"{item.id}|options"] for item in items]
-    scored.add(_answer_nll(spec, rows, [0] * len(items)), items)
+    scored.add(_answer_nll(spec, rows, [0] * len(items)) | _confidence(spec, "answer confidence", rows), items)
 
 
 def _answer_nll(spec: TaskSpec, rows: Sequence[Reply], right: Sequence[int]) -> dict[str, AnyMeasurement]:
     nll = np.array([-reply.log_likelihoods[place] for reply, place in zip(rows, right, strict=True)])
     tokens = np.array([float(reply.tokens[place]) for reply, place in zip(rows, right, strict=True)])
     return {"answer NLL": Measurement(spec.name, "answer NLL", nll, tokens, higher_is_better=False)}
+
+
+def _confidence(spec: TaskSpec, metric: str, rows: Sequence[Reply]) -> dict[str, AnyMeasurement]:
+    """Return the mean probability of the tokens of the only option; nothing where the backend does not tell it."""
+    if not all(reply.confidences for reply in rows):
+        return {}
+    sure = np.array([reply.confidences[0] for reply in rows])
+    tokens = np.array([float(reply.tokens[0]) for reply in rows])
+    return {metric: Measurement(spec.name, metric, sure, tokens)}
 
 
 def _encoder(spec: TaskSpec, items: Sequence[Item], replies: Replies, scored: Scored) -> None:
@@ -238,7 +256,25 @@ def _plain_text(spec: TaskSpec, items: Sequence[Item], replies: Replies, scored:
     rows = [replies[f"{item.id}|nll"] for item in items]
     nll = np.array([-reply.log_likelihoods[0] for reply in rows])
     tokens = np.array([float(reply.tokens[0]) for reply in rows])
-    scored.add({"NLL": Measurement(spec.name, "NLL", nll, tokens, higher_is_better=False)}, items)
+    found = {"NLL": Measurement(spec.name, "NLL", nll, tokens, higher_is_better=False)}
+    scored.add(found | _confidence(spec, "confidence", rows), items)
+
+
+def _perturbation_options(spec: TaskSpec, items: Sequence[Item], replies: Replies, scored: Scored) -> None:
+    from counterpoise.evaluation.perturbation.scoring import measure_margins
+
+    scored.add(measure_margins(spec, items, replies), items)
+    rows = [replies[f"{item.id}|options"] for item in items]
+    scored.add(_answer_nll(spec, rows, [item.answer for item in items]), items)
+
+
+def _perturbation_generated(spec: TaskSpec, items: Sequence[Item], replies: Replies, scored: Scored) -> None:
+    from counterpoise.evaluation.perturbation.scoring import measure_answers
+
+    texts = [replies[f"{item.id}|generated"].text for item in items]
+    found, nothing = measure_answers(spec, items, texts)
+    scored.unparsed += nothing
+    scored.add(found, items, ", generated")
 
 
 _Measure = Callable[[TaskSpec, Sequence[Item], Replies, Scored], None]
@@ -249,4 +285,11 @@ _MEASURES: dict[str, dict[str, _Measure]] = {
     "entities": {"generated": _entities_generated, "encoder": _encoder},
     "text": {"generated": _text_generated, "options": _text_options},
     "nll": {"nll": _plain_text},
+    "gene-set-names": {"generated": _names_generated},
 }
+_PERTURBATION: dict[str, _Measure] = {
+    "options": _perturbation_options,
+    "generated": _perturbation_generated,
+    "encoder": _encoder,
+}
+"""Of a choice that is about a perturbation."""

@@ -24,6 +24,7 @@ METHODS: dict[str, tuple[Method, ...]] = {
     "entities": ("generated",),
     "labels": ("generated",),
     "text": ("generated", "options"),
+    "gene-set-names": ("generated",),
     "nll": (),
 }
 """How a task of each kind can be answered; the first is the default.

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from counterpoise.disk import writing
+from counterpoise.disk import replacing, writing
 from counterpoise.errors import UserError, nearest
 from counterpoise.inspection.suspects import REASONS
 from counterpoise.inspection.table import ROWS, storable
@@ -87,15 +87,13 @@ def write_filtered(
     keep, left_out = _choose(table, reasons, end)
     if not keep.any():
         raise UserError(f"{path}: nothing would be left of {len(keep):,} samples; drop fewer reasons")
-    draft = path.with_name(path.name + ".tmp")
     with writing(path, "choose another file, or free some space"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("w", encoding="utf-8") as file:
+        with replacing(path) as draft, draft.open("w", encoding="utf-8") as file:
             for batch in pq.ParquetFile(table).iter_batches(ROWS, columns=["index", "id", "messages", "completion"]):
                 for row in batch.to_pylist():
                     if keep[row["index"]]:
                         file.write(storable(json.dumps(_record(row), ensure_ascii=False)) + "\n")
-        draft.replace(path)
     return Filtered(path, int(keep.sum()), left_out)
 
 

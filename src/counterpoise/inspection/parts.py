@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from counterpoise.disk import writing
+from counterpoise.disk import replacing, writing
 from counterpoise.errors import UserError
 from counterpoise.evaluation.results import write_json
 from counterpoise.inspection.forcing import Scored
@@ -101,7 +101,5 @@ class Parts:
         arrays = {name: np.concatenate([batch.values[name] for batch in batches]) for name in batches[0].values}
         arrays["indices"] = np.array([i for batch in batches for i in batch.indices], dtype=np.int64)
         arrays["lengths"] = np.concatenate([batch.lengths for batch in batches])
-        draft = path.with_name(path.name + ".tmp")
-        with writing(path, ADVICE):
+        with writing(path, ADVICE), replacing(path) as draft:
             save_file(arrays, draft)
-            draft.replace(path)

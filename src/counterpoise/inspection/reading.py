@@ -3,8 +3,8 @@
     read = read_records_of(DataRequest("medquad", limit=500, data_dir="biomedical"))     # conversations
     read = read_records_of(DataRequest("notes.txt"))                                    # a document a line
 
-A source is anything that training reads (`data.reading`, ``task:NAME``), a .txt file, or a data file with a column
-``text``.
+A source is anything that training reads (`data.reading`, ``task:NAME``, ``biology:gene-sets``), a .txt file, or a data
+file with a column ``text``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from typing import Any
 
 from counterpoise.data.example import Example
 from counterpoise.data.formats import RecordError, detect, rename
-from counterpoise.data.reading import read_examples
 from counterpoise.data.records import Located, Problem, check_file, kind_of, read_records
 from counterpoise.errors import UserError
 from counterpoise.evaluation.nll import general_sentences
-from counterpoise.evaluation.tasks.source import is_task_source, task_examples
+from counterpoise.evaluation.sources import read_source
 
 TEMPLATES = ("auto", "chat", "plain", "text")
 GENERAL = "embedded general sentences"
@@ -163,24 +162,15 @@ def _texts_of(request: DataRequest, path: Path) -> Records:
 
 
 def _conversations(request: DataRequest) -> Records:
-    if is_task_source(request.source):
-        read = task_examples(
-            request.source,
-            split=request.split,
-            limit=request.limit,
-            skip_bad=request.skip_bad,
-            data_dir=request.data_dir,
-        )
-    else:
-        read = read_examples(
-            request.source,
-            format=request.format,
-            columns=request.columns,
-            skip_bad=request.skip_bad,
-            limit=request.limit,
-            split=request.split,
-            data_dir=request.data_dir,
-        )
+    read = read_source(
+        request.source,
+        format=request.format,
+        columns=request.columns,
+        skip_bad=request.skip_bad,
+        limit=request.limit,
+        split=request.split,
+        data_dir=request.data_dir,
+    )
     is_text = request.template == "text"
     return Records(request.source, [_record(example, is_text) for example in read.examples], is_text, read.dropped)
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from counterpoise.disk import writing
+from counterpoise.disk import replacing, writing
 from counterpoise.inspection.encoding import EncodedRecords
 from counterpoise.inspection.weighing import Weighing
 
@@ -52,9 +52,9 @@ def write_table(
     weighings: Mapping[str, Weighing],
 ) -> None:
     """Write the table, whole or not at all; UserError where the disk does not take it."""
-    draft = path.with_name(path.name + ".tmp")
     ends = np.concatenate([[0], encoded.ends])
-    with writing(path, "choose another folder, or free some space; the same command then goes on"):
+    advice = "choose another folder, or free some space; the same command then goes on"
+    with writing(path, advice), replacing(path) as draft:
         writer = None
         try:
             for first in range(0, len(encoded.records), ROWS):
@@ -65,7 +65,6 @@ def write_table(
         finally:
             if writer is not None:
                 writer.close()
-        draft.replace(path)
 
 
 def _rows(

@@ -13,7 +13,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from counterpoise.disk import writing
+from counterpoise.disk import replace_text, writing
 from counterpoise.report import numbers, plots, prose
 from counterpoise.report.safe_text import shown, spelled, well_formed
 
@@ -57,12 +57,6 @@ def write_page(page: str, path: Path) -> None:
     Raises:
         UserError: ``path`` cannot be written, or the disk is full.
     """
-    draft = path.with_name(path.name + ".tmp")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_text(well_formed(page), encoding="utf-8")
-            draft.replace(path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
+        replace_text(path, well_formed(page))

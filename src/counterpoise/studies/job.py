@@ -21,7 +21,7 @@ from torch.utils.data import IterableDataset
 
 from counterpoise.data.steps import Collate
 from counterpoise.errors import UserError
-from counterpoise.evaluation.tasks.source import is_task_source
+from counterpoise.evaluation.sources import has_splits
 from counterpoise.models.load import LoadedModel
 from counterpoise.training.config import RunConfig
 
@@ -54,8 +54,8 @@ class Job(ABC):
         """Read the data: before the model is loaded, so that what is wrong with it is told at once."""
 
     def test_split(self) -> str | None:
-        """Return the split of ``data.test``: of a task the one that evaluation is on, else its only one."""
-        return self.config.evaluation.split if is_task_source(self.config.data.test or "") else None
+        """Return the split of ``data.test``: of what has splits the one that evaluation is on, else its only one."""
+        return self.config.evaluation.split if has_splits(self.config.data.test or "") else None
 
     @abstractmethod
     def load(self) -> LoadedModel:

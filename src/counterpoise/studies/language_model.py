@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from counterpoise.data.reading import ReadResult, iter_examples, read_examples
+from counterpoise.data.reading import ReadResult
 from counterpoise.data.records import Problem
 from counterpoise.data.rendering import Renderer, encode_all
 from counterpoise.data.streaming import StepStream
@@ -23,7 +23,8 @@ from counterpoise.evaluation.nll import sequence_nll
 from counterpoise.evaluation.overlap import without_overlap
 from counterpoise.evaluation.prompt_format import prompt_format
 from counterpoise.evaluation.runner import Ask, check_tasks, run
-from counterpoise.evaluation.tasks.source import is_task_source, task_examples
+from counterpoise.evaluation.sources import iter_source, read_source
+from counterpoise.evaluation.tasks.source import is_task_source
 from counterpoise.evaluation.tasks.spec import TaskSpec
 from counterpoise.models.load import LoadedModel, load_model
 from counterpoise.models.renderer import renderer_of
@@ -159,9 +160,7 @@ class LanguageModelJob(Job):
 
     def _examples(self, source: str, split: str | None = None, limit: int | None = None) -> ReadResult:
         data = self.config.data
-        if is_task_source(source):
-            return task_examples(source, split=split, limit=limit, skip_bad=data.skip_bad, data_dir=self.data_dir)
-        found = read_examples(
+        found = read_source(
             source,
             format=data.format,
             columns=data.columns,
@@ -169,6 +168,7 @@ class LanguageModelJob(Job):
             limit=limit,
             split=split,
             data_dir=self.data_dir,
+            say=self.say,
         )
         if found.dropped:
             self.say(found.summary())
@@ -176,7 +176,7 @@ class LanguageModelJob(Job):
 
     def _stream(self) -> Any:
         data = self.config.data
-        return iter_examples(
+        return iter_source(
             data.source,
             format=data.format,
             columns=data.columns,

@@ -41,7 +41,7 @@ class ModelConfig(Section):
 
 
 class DataConfig(Section):
-    source: str = Field(description="file, catalogue name, hub id, or task:NAME+NAME to train on")
+    source: str = Field(description="file, catalogue name, hub id, task:NAME+NAME or biology:gene-sets")
     split: str | None = Field(None, description="split of a catalogue or hub data set; default: its training split")
     format: Literal["auto", "alpaca", "sharegpt", "messages", "prompt-completion"] = "auto"
     columns: dict[str, str] | None = Field(None, description="your column names, e.g. {prompt: question}")
@@ -53,7 +53,7 @@ class DataConfig(Section):
     shuffle_buffer: int = Field(2000, ge=1, description="samples that are shuffled together when streaming")
     held_out: float = Field(0.0, ge=0.0, lt=1.0, description="share of examples kept from training to measure NLL on")
     test: str | None = Field(
-        None, description="file, catalogue name, hub id or task:NAME to measure on, instead of held_out"
+        None, description="measure on this instead of held_out: file, catalogue name, task:NAME, biology:gene-sets"
     )
     labels: list[str] | None = Field(None, description="encoders: the labels, in order; default: those that occur")
     negative: str | None = Field(

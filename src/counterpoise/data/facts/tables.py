@@ -11,22 +11,23 @@ from collections.abc import Iterator
 from importlib.resources import files
 
 
-def rows(table: str, *columns: str) -> Iterator[list[str]]:
+def rows(table: str, *columns: str, package: str = __package__) -> Iterator[list[str]]:
     """Yield each row of an embedded table as a list of strings.
 
     Args:
-        table: file name in this package, such as ``"genes.tsv.gz"``.
+        table: file name in the package, such as ``"genes.tsv.gz"``.
         columns: the header that the file must have, in order.
+        package: dotted name of the package that holds the table (default: this one).
 
     Raises:
         ValueError: the header differs, so the tables and the code come from different versions.
     """
-    text = gzip.decompress(files(__package__).joinpath(table).read_bytes()).decode("utf-8")
+    text = gzip.decompress(files(package).joinpath(table).read_bytes()).decode("utf-8")
     lines = text.split("\n")
     if lines[0].split("\t") != list(columns):
         raise ValueError(
             f"{table}: the header is {lines[0]!r}; expected the columns {', '.join(columns)}. "
-            "Rebuild the tables with tools/build_facts.py."
+            "Rebuild the tables with the script that SOURCE.md beside them names."
         )
     for line in lines[1:]:
         if line:

@@ -24,7 +24,7 @@ class Item:
         options: what can be answered: texts, or letters; for a value, numbers.
         answer: index of the right option; -1 where there is none.
         option_texts: the options in words, where ``options`` are letters.
-        words, tags: of a tagged sentence, tags in IOB2.
+        words, tags: of a tagged sentence, tags in IOB2; or words are the genes of a gene set.
         labels: all labels of a text that has several.
         value: the number to predict.
         subject: a part of the task that is reported by itself.

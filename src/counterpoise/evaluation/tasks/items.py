@@ -68,6 +68,11 @@ def read_items(
         raise UserError(f"limit is {limit}; expected a whole number of at least 1")
     if spec.reader:
         found = TaskItems(READERS[spec.reader](split))
+    elif spec.perturbation is not None:
+        from counterpoise.evaluation.perturbation.items import read_perturbation_items
+
+        found = read_perturbation_items(spec, split, data_dir=data_dir, limit=limit, seed=seed)
+        limit = None  # it has drawn whole genes
     else:
         found = _read(spec, split, data_dir)
     items = _unique(found.items)
@@ -123,7 +128,8 @@ LABEL_TASKS = {
 """The kind of a task -> what an encoder does there (``model.task``)."""
 
 
-def _read(spec: TaskSpec, split: str, data_dir: str | Path | None) -> TaskItems:
+def local_file(spec: TaskSpec, split: str, data_dir: str | Path | None = None) -> Path:
+    """Return the local copy of a split; UserError if there is no such split, or no copy (where to get it)."""
     if split not in spec.data:
         choices = list(spec.data)
         raise UserError(f"{spec.name} has no split {split!r}{nearest(split, choices)}; expected {', '.join(choices)}")
@@ -131,12 +137,21 @@ def _read(spec: TaskSpec, split: str, data_dir: str | Path | None) -> TaskItems:
     path = split_file(part, data_dir)
     if path is None or not path.is_file():
         raise UserError(_where_to_get(spec, part, path))
+    return path
+
+
+def _read(spec: TaskSpec, split: str, data_dir: str | Path | None) -> TaskItems:
+    path = local_file(spec, split, data_dir)
+    part = spec.data[split]
     items: list[Item] = []
     problems: list[Problem] = []
     for record in select_records(_records(spec, path), part, split):
         if isinstance(record, Problem):
             problems.append(record)
         elif all(record.record.get(column) == value for column, value in part.where.items()):
+            if part.columns:
+                renamed = {ours: record.record.get(theirs) for ours, theirs in part.columns.items()}
+                record = replace(record, record={**record.record, **renamed})
             try:
                 items.append(_item(spec, record))
             except RecordError as error:
@@ -183,10 +198,10 @@ def _item(spec: TaskSpec, located: Located) -> Item:
         subject=str(record.get(spec.subject, "")) if spec.subject else "",
     )
     fill = {"choice": _choice, "entities": _entities, "labels": _labels, "value": _number, "text": _free, "nll": _free}
-    item, fields = fill[spec.kind](spec, record, item)
+    item, fields = (fill | {"gene-set-names": _gene_set})[spec.kind](spec, record, item)
     return replace(
         item,
-        prompt=fill_in(spec.prompt, {**record, **fields}).strip(),
+        prompt=fill_in(spec.prompt, {**record, **fields}).strip() or item.prompt,
         prior_prompt=fill_in(spec.prior, {**record, **fields}).strip(),
         text=fill_in(spec.item, {**record, **fields}) if spec.item else " ".join(item.words),
         pair=(fill_in(spec.encoder.text, record), fill_in(spec.encoder.text_pair, record))
@@ -271,6 +286,21 @@ def _number(spec: TaskSpec, record: Mapping[str, Any], item: Item) -> Filled:
 
 def _free(spec: TaskSpec, record: Mapping[str, Any], item: Item) -> Filled:
     return replace(item, target=_text(record, spec.answer, filled=True).strip() if spec.answer else ""), {}
+
+
+def _gene_set(spec: TaskSpec, record: Mapping[str, Any], item: Item) -> Filled:
+    """A gene set and its true name; the prompt is that of naming in direct mode, unless the task has its own."""
+    from counterpoise.biology.naming.prompt import direct_prompt
+
+    assert spec.gene_sets is not None
+    found = _value(record, spec.gene_sets.genes)
+    genes = tuple(found.split() if isinstance(found, str) else found if isinstance(found, list) else ())
+    if not genes or not all(isinstance(gene, str) and gene.strip() for gene in genes):
+        wrong = _kind(found)
+        raise RecordError(f"column {spec.gene_sets.genes!r} is {wrong}; expected a list of genes, at least one")
+    target = _text(record, spec.answer, filled=True).strip()
+    prompt = "" if spec.prompt else direct_prompt(genes)
+    return replace(item, words=genes, target=target, prompt=prompt), {"genes": ", ".join(genes)}
 
 
 def fill_in(template: str, record: Mapping[str, Any]) -> str:

@@ -36,6 +36,11 @@ Kinds and what they need:
 - ``value``: ``answer`` is a column with a number; ``options`` are the numbers whose log-likelihoods are averaged over.
 - ``text``: ``answer`` is a column with the text to write.
 - ``nll``: ``prompt`` is running text whose tokens are scored.
+- ``gene-set-names``: ``answer`` is a column with a gene set's true name, and ``gene_sets`` says the rest
+  (`GeneSetNames`); the prompt, if the task has none, is that of ``counterpoise genes name`` in direct mode.
+
+``perturbation`` makes a ``choice`` of whether, or how, a gene responds to a perturbation: rows of a screen, retrieval
+and metrics of their own (`evaluation.perturbation.settings`).
 """
 
 from __future__ import annotations
@@ -47,8 +52,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from counterpoise.data.catalog import Split
 from counterpoise.errors import UserError
+from counterpoise.evaluation.perturbation.settings import PerturbationView
 
-Kind = Literal["choice", "entities", "labels", "value", "text", "nll"]
+Kind = Literal["choice", "entities", "labels", "value", "text", "nll", "gene-set-names"]
 Group = Literal["medical-qa", "forgetting", "blurb", "generation", "biology"]
 GROUPS: tuple[str, ...] = get_args(Group)
 
@@ -56,11 +62,13 @@ GROUPS: tuple[str, ...] = get_args(Group)
 class TaskSplit(Split):
     """Where the items of one split are: as in `data.catalog`, and besides
 
-    ``where``: only records whose columns have these values; ``count``: how many items there should be, ``entities``:
+    ``where``: only records whose columns have these values; ``columns``: names under which the task finds columns that
+    the file calls otherwise, such as {id: go_id}; ``count``: how many items there should be, ``entities``:
     how many entities (for PICO: labelled words); other numbers are told, since scores would not be comparable.
     """
 
     where: dict[str, Any] = Field(default_factory=dict)
+    columns: dict[str, str] = Field(default_factory=dict)
     count: int | None = None
     entities: int | None = None
 
@@ -72,6 +80,34 @@ class EncoderView(BaseModel):
 
     text: str
     text_pair: str = ""
+
+
+class NameColumn(BaseModel):
+    """A file of names and the column that they stand in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    column: str
+
+
+class GeneSetNames(BaseModel):
+    """What a task of naming gene sets says besides.
+
+    ``genes``: the column with a set's genes, a list or text parted by blanks. ``masked_sources``: those that hold the
+    answers, by the names of `biology.verification`: no tool may ask them here. ``background``: names among which the
+    true one is ranked. ``ranked_terms``: a file of the terms that another tool, ``ranked_by``, gives each set, a floor.
+    ``resample``: sets in each of the nine draws of the published spread.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    genes: str
+    masked_sources: list[str]
+    background: list[NameColumn]
+    ranked_terms: str = ""
+    ranked_by: str = ""
+    resample: int = Field(0, ge=0)
 
 
 class TaskSpec(BaseModel):
@@ -112,6 +148,8 @@ class TaskSpec(BaseModel):
     stop: list[str] = []
     rubric: str = ""
     encoder: EncoderView | None = None
+    gene_sets: GeneSetNames | None = None
+    perturbation: PerturbationView | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> TaskSpec:
@@ -122,6 +160,7 @@ class TaskSpec(BaseModel):
             "value": ("options", "answer", "prompt"),
             "text": ("answer", "prompt"),
             "nll": ("prompt",),
+            "gene-set-names": ("answer", "gene_sets"),
         }[self.kind]
         if not self.reader:
             missing = [key for key in needed if not getattr(self, key)]
@@ -129,6 +168,8 @@ class TaskSpec(BaseModel):
                 raise ValueError(f"a task of kind {self.kind} needs {', '.join(missing)}")
             if "test" not in self.data:
                 raise ValueError("data has no split named test")
+        if self.gene_sets is not None and self.kind != "gene-set-names":
+            raise ValueError(f"gene_sets is for tasks of kind gene-set-names; this one is of kind {self.kind}")
         if self.shots and self.shots not in self.data:
             raise ValueError(f"shots is {self.shots!r}, which is no split of data")
         if self.letters and "{options}" not in self.prompt:
@@ -137,7 +178,20 @@ class TaskSpec(BaseModel):
             raise ValueError(f"negative is {self.negative!r}, which is none of the options")
         if self.methods and self.kind in ("nll", "entities", "labels"):
             raise ValueError(f"methods is for tasks that can be answered in several ways; {self.kind} cannot")
+        if self.perturbation is not None:
+            self._check_perturbation()
         return self
+
+    def _check_perturbation(self) -> None:
+        if self.kind != "choice" or isinstance(self.options, str) or len(self.options) not in (2, 3):
+            raise ValueError(
+                "perturbation questions are of kind choice, with an option for label 0, one for label 1 and, if it is "
+                "allowed, one that abstains"
+            )
+        if "train" not in self.data:
+            raise ValueError("perturbation questions need a split train: for evidence, and for the prior of each gene")
+        if self.shots or self.subject or self.letters:
+            raise ValueError("shots, subject and letters are not for perturbation questions; evidence shows examples")
 
     @property
     def is_embedded(self) -> bool:

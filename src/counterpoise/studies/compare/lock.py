@@ -19,21 +19,10 @@ from pathlib import Path
 
 import psutil
 
+from counterpoise.disk import draft_of
 from counterpoise.errors import UserError
 
 FILE = "working.json"
-
-
-def draft_of(path: Path) -> Path:
-    """Return a name beside ``path`` that is this process's own, to be written whole and then to replace it."""
-    return path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}")
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all, while other processes may be reading or writing it, too."""
-    draft = draft_of(path)
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 @contextmanager

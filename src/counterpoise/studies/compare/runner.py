@@ -24,7 +24,7 @@ from typing import Any
 
 import yaml
 
-from counterpoise.disk import writing
+from counterpoise.disk import replace_text, writing
 from counterpoise.errors import UserError
 from counterpoise.evaluation.evaluate import kept_folder
 from counterpoise.evaluation.kept import Kept
@@ -33,7 +33,7 @@ from counterpoise.evaluation.runner import rescore
 from counterpoise.studies.compare.arms import ALL, Study, shared_dev_tasks
 from counterpoise.studies.compare.cost import cost_of, forget_peak
 from counterpoise.studies.compare.launch import launch
-from counterpoise.studies.compare.lock import draft_of, holder, locked, replace_text
+from counterpoise.studies.compare.lock import holder, locked
 from counterpoise.studies.compare.measuring import LoadedOnce, Measurer, Progress, Say
 from counterpoise.studies.compare.outcome import Measured, study_outcome
 from counterpoise.studies.compare.tuning import tuning_task
@@ -102,9 +102,7 @@ def compare(
         command=command,
     )
     with writing(folder, "free some space; the same command then only reads what is there"):
-        draft = draft_of(folder / "study.json")
-        write_json(draft, outcome)
-        draft.replace(folder / "study.json")
+        write_json(folder / "study.json", outcome)
     return outcome
 
 

@@ -207,6 +207,12 @@ def _tuning(outcome: Mapping[str, Any]) -> str:
     return _table(("arm", "trained on", "learning rate", "on dev", ""), rows) if rows else ""
 
 
+PEAK = (
+    "Peak memory is that of the whole process: an arm trained after others in the same call may count memory that was "
+    "not given back after theirs, so that arms can be compared only where each was trained by a call of its own."
+)
+
+
 def _cost(outcome: Mapping[str, Any]) -> str:
     models = {(row["arm"], row["trained_on"], row["seed"]): row["cost"] for row in outcome["rows"] if row["cost"]}
     rows = []
@@ -217,7 +223,7 @@ def _cost(outcome: Mapping[str, Any]) -> str:
             f"{cost['trainable_parameters']:,}", f"{cost['samples']:,}", f"{cost['tokens']:,}",
         ))  # fmt: skip
     header = ("arm", "trained on", "seed", "seconds", "peak memory, GB", "trainable parameters", "samples", "tokens")
-    return _table(header, rows) if rows else ""
+    return f"{_table(header, rows)}\n\n{PEAK}" if rows else ""
 
 
 SECTIONS = {

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import yaml
 
+from counterpoise.disk import replace_text
 from counterpoise.errors import UserError
 from counterpoise.evaluation.tasks.spec import TaskSpec
-from counterpoise.studies.compare.lock import replace_text
 
 SHARE = 0.2
 """Of the training items, where there is no split dev."""
