@@ -66,7 +66,7 @@ def test_changing_the_objective_drops_its_options_and_changing_the_source_keeps_
     ("data", "says"),
     [
         ({}, r"data is missing"),
-        ({"data": {}}, r"data.source is missing; expected the file, catalogue name, hub id, or task:NAME"),
+        ({"data": {}}, r"data.source is missing; expected the file, catalogue name, hub id, task:NAME"),
         ({**MINIMAL, "training": {"learning_rat": 1}}, r"training.learning_rat is not a key \(did you mean 'learning_rate'\?\)"),
         ({**MINIMAL, "trainin": {}}, r"trainin is not a key \(did you mean 'training'\?\); keys here: model, data"),
         ({**MINIMAL, "training": {"learning_rate": "1e-4x"}}, r'training.learning_rate is "1e-4x"; expected a number, such as 1e-4'),
