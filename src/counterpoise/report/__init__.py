@@ -7,11 +7,13 @@
     write_demo_page(outcome, Path("report.html"))
 
 All three read the same :class:`~counterpoise.report.reading.Reading`, so a number and what is said of it agree. A study
-(`write_study_page`, `write_figures`) and an inspection (`write_inspection_page`) have pages of their own.
+(`write_study_page`, `write_figures`), an inspection (`write_inspection_page`) and named gene sets (`write_naming_page`)
+have pages of their own.
 """
 
 from counterpoise.report.figures import write_figures
 from counterpoise.report.inspection_page import write_inspection_page
+from counterpoise.report.naming_page import write_naming_page
 from counterpoise.report.page import write_demo_page
 from counterpoise.report.study_page import write_study_page
 from counterpoise.report.table import demo_table, demo_tables
@@ -24,5 +26,6 @@ __all__ = [
     "write_demo_page",
     "write_figures",
     "write_inspection_page",
+    "write_naming_page",
     "write_study_page",
 ]
