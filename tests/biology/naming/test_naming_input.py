@@ -143,6 +143,7 @@ def test_the_embedded_libraries_know_the_lens(tmp_path):
     (record,) = name_gene_sets([SET], None, mode="enrichment")
     assert "lens" in record["name"]
     assert record["enrichment"][0]["source"] == "go-bp"
+    assert "2022-07-01" in record["versions"]["go-bp"]
     write_gmt(tmp_path / "own.gmt", [LENS, REST])
     toolbox = make_toolbox(["enrichment"], masked_sources=["go-bp"], gmt=[tmp_path / "own.gmt"])
     (record,) = name_gene_sets([SET], None, mode="enrichment", toolbox=toolbox)

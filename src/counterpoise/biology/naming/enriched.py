@@ -11,7 +11,7 @@ from counterpoise.biology.enrichment import Enriched, Library, load_library
 from counterpoise.biology.naming.case import Case
 from counterpoise.biology.naming.parsing import UNRELATED
 from counterpoise.biology.verification import Toolbox
-from counterpoise.biology.verification.local import Enrichment
+from counterpoise.biology.verification.local import VERSIONS, Enrichment
 from counterpoise.biology.verification.sources import sources_of
 from counterpoise.errors import UserError
 
@@ -55,7 +55,7 @@ def by_enrichment(
     found = [term for library in libraries for term in library.enrich(case.genes, background=background, cutoff=cutoff)]
     found.sort(key=lambda term: (term.p, -len(term.overlap)))
     case.enrichment = [_as_dict(term) for term in found[:TOP]]
-    case.versions = {library.source: library.name for library in libraries}
+    case.versions = {library.source: VERSIONS.get(library.source, library.name) for library in libraries}
     names = ", ".join(library.name for library in libraries)
     if not found:
         case.name, case.confidence = UNRELATED, 0.0
