@@ -36,7 +36,7 @@ def libraries_of(given: Sequence[Library] | None, toolbox: Toolbox | None, maske
         found = list(given)
     elif toolbox is not None:
         tools = [tool for tool in toolbox.tools if isinstance(tool, Enrichment)]
-        found = [library for tool in tools for library in tool._libraries if library.source not in NO_PROCESSES]
+        found = [library for tool in tools for library in tool.libraries if library.source not in NO_PROCESSES]
     else:
         found = [load_library(name) for name in PROCESSES if name not in masked]
     if not found:

@@ -95,7 +95,7 @@ class Enrichment:
     takes: Takes = "genes"
 
     def __init__(self, libraries: Sequence[Library], top: int = 5) -> None:
-        self._libraries, self._top = tuple(libraries), top
+        self.libraries, self._top = tuple(libraries), top
         self.sources: frozenset[str] = frozenset().union(*(sources_of(library) for library in libraries))
         names = [library.source for library in libraries]
         self.versions = {name: VERSIONS.get(name, f"{name} (gene set file)") for name in names}
@@ -115,11 +115,11 @@ class Enrichment:
         """
         symbols, missing = known_symbols(genes)
         told: dict[str, Any] = {"genes": symbols, **({"unrecognised": missing} if missing else {})}
-        source = listed(list(dict.fromkeys(self.versions[library.source] for library in self._libraries)))
+        source = listed(list(dict.fromkeys(self.versions[library.source] for library in self.libraries)))
         if not symbols:
             return Finding(self.name, source, told, failure=NO_GENE)
         found: list[Enriched] = []
-        for library in self._libraries:
+        for library in self.libraries:
             shared = [term for term in library.enrich(symbols) if len(term.overlap) >= min(2, len(symbols))]
             found += shared[: self._top]
         found.sort(key=lambda term: (term.p, -len(term.overlap)))
