@@ -7,8 +7,10 @@
 The file holds made-up questions and answers of about 1 kB, one JSON object a line. Every run is a process of its own,
 and the runs take turns. Seconds are those of the work (imports are left out); ``over parser`` is the median, over
 rounds, of a tool's seconds over those of the loop in the same round. The loop parses each line and forgets it; it
-writes nothing and looks at nothing, on one core. Tools run with one process and with ``--workers``; memory is the peak
-of the reading process and, where there are others, that of the largest of them times their number.
+writes nothing and looks at nothing, on one core. A second loop parses each line and writes it again by ``json.dumps``:
+less than that no tool can do that writes other records than it reads (convert and mix), so it is there to compare them
+with. Tools run with one process and with ``--workers``; memory is the peak of the reading process and, where there are
+others, that of the largest of them times their number.
 """
 
 from __future__ import annotations
@@ -58,6 +60,13 @@ def parser_only(source: Path, _folder: Path, _workers: int) -> None:
             json.loads(line)
 
 
+def parser_and_writer(source: Path, folder: Path, _workers: int) -> None:
+    """Parse every line and write it again."""
+    with source.open("rb") as file, (folder / "again.jsonl").open("w", encoding="utf-8") as out:
+        for line in file:
+            out.write(json.dumps(json.loads(line), ensure_ascii=False) + "\n")
+
+
 def check(source: Path, _folder: Path, workers: int, near: bool = False) -> None:
     """Count what is broken and repeated."""
     from counterpoise.data.check import check as run
@@ -105,6 +114,7 @@ def mix(source: Path, folder: Path, workers: int) -> None:
 
 TOOLS: dict[str, tuple[Callable[[Path, Path, int], None], int]] = {
     "json.loads": (parser_only, 1),
+    "json.loads, json.dumps": (parser_and_writer, 1),
     "check": (check, 1),
     "check, near-duplicates": (check_near, 1),
     "split": (split, 1),
@@ -113,11 +123,13 @@ TOOLS: dict[str, tuple[Callable[[Path, Path, int], None], int]] = {
     "mix": (mix, 2),
 }
 """Name -> what runs, and how often the file is read in it."""
+BARE = ("json.loads", "json.loads, json.dumps")
+"""What tools are compared with."""
 
 
 def run_here(tool: str, source: Path, folder: Path, workers: int) -> dict[str, float]:
     """Run a tool in this process; return seconds and the peak of resident memory in MiB."""
-    if tool != "json.loads":
+    if tool not in BARE:
         import counterpoise.data.check
         import counterpoise.data.mix
         import counterpoise.data.split  # noqa: F401 - imports are not timed
@@ -140,7 +152,7 @@ def run_apart(tool: str, source: Path, workers: int) -> dict[str, float]:
 
 def measure(source: Path, workers: int, rounds: int) -> list[dict]:
     """Run everything, in turns; return a row a tool and number of processes."""
-    runs = [(tool, count) for tool in TOOLS for count in sorted({1, workers}) if tool != "json.loads" or count == 1]
+    runs = [(tool, count) for tool in TOOLS for count in sorted({1, workers}) if tool not in BARE or count == 1]
     found: dict[tuple[str, int], list[dict[str, float]]] = {run: [] for run in runs}
     run_apart("json.loads", source, 1)  # so that the file is in memory for all of them
     for _ in range(rounds):
@@ -194,7 +206,7 @@ def main() -> None:
     finally:
         shutil.rmtree(folder)
     for row in rows:
-        met = "" if row["tool"] == "json.loads" else "  met" if row["over_parser"] <= AIM else "  missed"
+        met = "" if row["tool"] in BARE else "  met" if row["over_parser"] <= AIM else "  missed"
         print(
             f"{row['tool']:23} {row['processes']} processes  {row['megabytes_per_second']:7.1f} MB/s  "
             f"{row['seconds']:7.2f} s [{row['seconds_min']:.2f}, {row['seconds_max']:.2f}]  "

@@ -41,6 +41,9 @@ def test_a_run_is_made_shown_and_shown_again(run, write, guesser, tmp_path):
     assert "change" in out
     assert "rewards took" in out
     assert f"run folder: {tmp_path / 'out'}" in out
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "counterpoise reinforce" in page
+    assert "Answers before and after" in page
     code, out, err = run("reinforce", path, "training.seed=1", "--json", "--quiet")
     assert (code, err) == (0, "")
     assert json.loads(out)["training"]["steps"] == 2
@@ -60,6 +63,8 @@ def test_a_study_is_listed_run_and_printed(run, write, guesser, tmp_path):
     assert code == 0, err
     assert "## Before and after" in out
     assert (tmp_path / "page" / "study.md").read_text() == (tmp_path / "out" / "study.md").read_text()
+    assert f"page: {tmp_path / 'out' / 'report.html'}" in out
+    assert "2 starting models, 2 steps of GRPO each" in (tmp_path / "out" / "report.html").read_text()
     code, out, err = run(*words, "--json", "--quiet")
     assert (code, err) == (0, "")
     assert {row["arm"] for row in json.loads(out)["scores"]} == {"base", "bft"}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from counterpoise.cli_evaluate import DataDir, Json, progress
+from counterpoise.cli_evaluate import DataDir, Json, command_line, progress
 
 if TYPE_CHECKING:
     from counterpoise.studies.compare import Study
@@ -58,7 +57,7 @@ def compare(
     if dry_run or jobs is not None:
         typer.echo(_without_running(loaded, study, place, jobs, data_dir, launcher))
         return
-    command = " ".join(["counterpoise", *(shlex.quote(word) for word in sys.argv[1:])])
+    command = command_line()
     outcome = studies.compare(
         loaded,
         folder=place,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,6 +104,11 @@ def evaluate(
         show(outcome, as_json)
         if out is not None and not as_json:
             typer.echo(f"\nnumbers: {out}\nprompts and replies: {evaluation.kept_folder(out)}")
+
+
+def command_line() -> str:
+    """Return what was typed, as a shell would read it: results say that they were made with it."""
+    return " ".join(["counterpoise", *(shlex.quote(word) for word in sys.argv[1:])])
 
 
 def checked(option: str, values: list[str], choices: tuple[str, ...]) -> tuple[str, ...]:

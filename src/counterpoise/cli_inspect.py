@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from counterpoise.cli_evaluate import DataDir, Json, checked, progress
+from counterpoise.cli_evaluate import DataDir, Json, checked, command_line, progress
 from counterpoise.errors import UserError
 
 
@@ -97,7 +96,7 @@ def inspect(
             precision=precision,  # type: ignore[arg-type]  # checked above
             batch_tokens=batch_tokens,
             overwrite=overwrite,
-            command=" ".join(["counterpoise", *(shlex.quote(word) for word in sys.argv[1:])]),
+            command=command_line(),
             say=(lambda _: None) if quiet else (lambda text: print(text, file=sys.stderr)),
             on_progress=on_progress,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from counterpoise.cli_evaluate import DataDir, Json, progress
+from counterpoise.cli_evaluate import DataDir, Json, command_line, progress
 from counterpoise.errors import UserError
 
 
@@ -62,7 +61,9 @@ def reinforce(
         if given is not None:
             raise UserError(f"{option} is for a study, and {config} has no arms:; expected output.folder=... for a run")
     from counterpoise.reinforcement.config import load_reinforce_config
+    from counterpoise.reinforcement.record import as_study
     from counterpoise.reinforcement.run import reinforce as run
+    from counterpoise.report.reinforcement_page import write_reinforcement_page
 
     resolved = load_reinforce_config(config, overrides or [])
     outcome = run(
@@ -72,11 +73,13 @@ def reinforce(
         progress=lambda: progress(quiet or not sys.stderr.isatty()),
         show_progress=not quiet,
     )
+    place = resolved.output.folder
+    write_reinforcement_page(as_study(outcome, resolved, place, command=command_line()), place / "report.html")
     if as_json:
         typer.echo(json.dumps(outcome, indent=1, ensure_ascii=False))
         return
     _show_run(outcome)
-    typer.echo(f"run folder: {resolved.output.folder}")
+    typer.echo(f"run folder: {place}\npage: {place / 'report.html'}")
 
 
 def _study(
@@ -92,6 +95,7 @@ def _study(
     from counterpoise.disk import check_writable, replace_text, writing
     from counterpoise.reinforcement.study import load_reinforce_study, run_reinforce_study, what_is_left
     from counterpoise.reinforcement.study_table import markdown as tables
+    from counterpoise.report.reinforcement_page import write_reinforcement_page
 
     study = load_reinforce_study(file, overrides)
     place = folder or Path("runs") / study.config.name
@@ -105,7 +109,7 @@ def _study(
         study,
         place,
         data_dir=data_dir,
-        command=" ".join(["counterpoise", *(shlex.quote(word) for word in sys.argv[1:])]),
+        command=command_line(),
         say=None if quiet else lambda text: print(text, file=sys.stderr, flush=True),
         progress=lambda: progress(quiet or not sys.stderr.isatty()),
     )
@@ -113,11 +117,13 @@ def _study(
     for path in [place / "study.md", *([markdown] if markdown is not None else [])]:
         with writing(path, "choose another file, or free some space"):
             replace_text(path, text)
+    page = place / "report.html"
+    write_reinforcement_page(outcome, page)
     if as_json:
         typer.echo(json.dumps(outcome, indent=1, ensure_ascii=False))
         return
     typer.echo(text)
-    typer.echo(f"numbers: {place / 'results.json'}\ntables: {markdown or place / 'study.md'}")
+    typer.echo(f"numbers: {place / 'results.json'}\ntables: {markdown or place / 'study.md'}\npage: {page}")
 
 
 def _show_run(outcome: dict[str, Any]) -> None:

@@ -121,12 +121,14 @@ def test_words_of_the_prompt_are_no_answer():
             ("3", record("Tell a story of old.", output="Two cats and nine mice lived for many months.")),
             ("4", record("Tell of animals now.", output="Here two cats and nine mice lived, for two years.")),
             ("5", record("Sum it up.", given="A dog barked at the moon all night.")),  # a seed's instruction
-            ("6", record("Sum it up!")),
+            ("6", record("Say what was asked.", output="Name the longest bone of the human body, please.")),
+            ("7", record("Sum it up!")),
         ]
     )
-    assert [one.reason for one in verdicts] == ["copy", "", "copy", "", "", "no input"]
+    assert [one.reason for one in verdicts] == ["copy", "", "copy", "", "", "copy", "no input"]
     assert verdicts[0].detail == "the template: facts must be true and"
     assert verdicts[2].detail == "cats: two cats and nine mice lived for many"
+    assert verdicts[5].detail == "femur: name the longest bone of the human body"
 
 
 def test_what_was_left_out_is_nobodys_duplicate():

@@ -11,15 +11,20 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 from instruction_writer import Writer, record
 
 from counterpoise.data.reading import read_examples
 from counterpoise.errors import Stopped, UserError
 from counterpoise.evaluation.backend import Reply
+from counterpoise.evaluation.drawing import Sampling
+from counterpoise.evaluation.subjects import LocalModel
 from counterpoise.instructing import Recipe, prepare
+from counterpoise.instructing.asking import backend_of
 from counterpoise.instructing.leakage import TestSets
 from counterpoise.instructing.record import labelled
 from counterpoise.instructing.seeds import read_seeds
+from tiny_families import write_family
 
 SEEDS = read_seeds()
 CATEGORIES = SEEDS.categories
@@ -323,3 +328,22 @@ def test_distinct_ngrams_and_lengths_by_hand():
     found = _distinct(["a b a b", "a b"])
     assert found == {"1": pytest.approx(2 / 6), "2": pytest.approx(2 / 4), "3": pytest.approx(2 / 2)}
     assert _lengths(["a b c", "", "a"]) == {"mean": 2.0, "median": 2.0, "least": 1, "most": 3}
+
+
+def test_a_random_model_runs_through_the_pipeline_and_yields_nothing(tmp_path):
+    torch.manual_seed(0)
+    folder = write_family("llama", tmp_path / "model", max_position_embeddings=4096)
+    recipe = Recipe(batch=4, max_tokens=8)
+    card = prepare(LocalModel(str(folder)), tmp_path / "new.jsonl", count=5, max_calls=8, recipe=recipe).run()
+    assert card["records"] == 0
+    assert card["found"] == 8
+    assert len(card["model"]["fingerprint"]) == 16
+    again = prepare(LocalModel(str(folder)), tmp_path / "new.jsonl", count=5, max_calls=8, recipe=recipe)
+    assert again.is_done
+
+
+def test_a_local_model_is_drawn_from_or_at_temperature_0_asked_for_its_likeliest_answer(tmp_path):
+    subject = LocalModel(str(write_family("t5", tmp_path / "t5")))
+    drawn, likeliest = (backend_of(subject, Recipe(temperature=t, top_p=0.9, seed=4)) for t in (0.7, 0))
+    assert drawn.sampling == Sampling(0.7, 0.9, 4)
+    assert likeliest.sampling is None

@@ -64,6 +64,8 @@ def test_language(changes, expected):
         ({"output": "no no no no"}, "repetition"),
         ({"output": "No, no, no: it is the pancreas."}, None),
         ({"output": "Which organ of the body makes insulin"}, "repetition"),
+        ({"output": "Which organ of the body makes insulin? This is a question."}, "repetition"),
+        ({"output": "The organ of the body that makes insulin is the pancreas."}, None),
         ({"input": "Bile is made by the liver.", "output": "bile is made by the liver"}, "repetition"),
         ({"input": "yes or no", "output": "no"}, None),
         ({"output": " ".join(f"a{i} b{i} c{i}" for i in range(30))}, None),

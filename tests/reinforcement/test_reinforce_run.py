@@ -160,3 +160,18 @@ def test_a_policy_that_is_never_right_is_told(tmp_path):
     silent = write_guesser(tmp_path / "model", "X")
     with pytest.raises(UserError, match="none of 8 prompts can be learnt from"):
         reinforce(config(silent, tmp_path / "run"), show_progress=False)
+
+
+def test_a_run_in_the_form_of_a_study(finished, guesser):
+    from counterpoise.reinforcement.record import as_study
+
+    folder, outcome = finished
+    told = as_study(outcome, config(guesser, folder), folder, command="counterpoise reinforce run.yaml")
+    (score,) = told["scores"]
+    assert (score["arm"], score["task"], score["metric"]) == ("run", "gene-process", outcome["quote"]["gene-process"])
+    assert score["change"]["value"] == pytest.approx(score["after"]["value"] - score["before"]["value"])
+    assert score["higher_is_better"]
+    assert told["study"]["arms"] == {"run": str(guesser)}
+    assert told["filter"]["arms"]["run"] == outcome["filter"]
+    assert told["curves"][0]["steps"] == [1, 2, 3]
+    assert told["environment"]["packages"]

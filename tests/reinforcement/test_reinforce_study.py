@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import yaml
 
@@ -91,6 +92,58 @@ def test_the_tables_say_what_they_are_of(made):
     for line in text.splitlines():
         if line.startswith("| gene-process"):
             assert line.count("|") in (7, 9)
+
+
+def test_curves_are_the_logs_step_by_step(made):
+    study, folder, _, outcome = made
+    assert [(run["arm"], run["seed"]) for run in outcome["curves"]] == [(a, s) for a in ("base", "bft") for s in (0, 1)]
+    for unit in study.units():
+        rows = [json.loads(line) for line in (unit.place(folder) / "metrics.jsonl").read_text().splitlines()]
+        (found,) = [run for run in outcome["curves"] if (run["arm"], run["seed"]) == (unit.arm, unit.seed)]
+        assert found["steps"] == [1, 2]
+        assert found["reward"] == [row["reward"] for row in rows]
+        assert found["rewards/exact-option"] == [row["rewards/exact-option/mean"] for row in rows]
+        assert found["zero_std_share"] == [row["zero_std_share"] for row in rows]
+
+
+def test_answers_are_those_that_were_kept_those_that_changed_first(made):
+    study, folder, _, outcome = made
+    (of,) = outcome["answers"]
+    assert (of["task"], of["items"]) == ("gene-process", 5)
+    counts = dict.fromkeys(of["changed"], 0)
+    changes = []
+    for item in of["shown"]:
+        assert item["right"]
+        assert [answer["arm"] for answer in item["answers"]] == ["base", "bft"]
+        different = [answer["arm"] for answer in item["answers"] if answer["before"] != answer["after"]]
+        for arm in different:
+            counts[arm] += 1
+        changes.append(len(different))
+    assert counts == of["changed"]
+    assert changes == sorted(changes, reverse=True)
+    replies = (study.units()[0].place(folder) / "before.items" / "gene-process.replies.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in replies]
+    asked = {row["messages"][-1][1]: row for row in rows if row["reply"]["id"].endswith("|options")}
+    for item in of["shown"]:
+        row = asked[item["prompt"]]
+        scores = row["reply"]["log_likelihoods"]
+        assert item["answers"][0]["before"] == row["options"][scores.index(max(scores))]
+
+
+def test_a_gain_above_0_is_better_whichever_way_the_metric_goes():
+    from counterpoise.evaluation.measurement import Measurement
+    from counterpoise.reinforcement.study_outcome import _gain
+
+    def side(values, higher):
+        return [Measurement("t", "m", np.array(values), np.ones(len(values)), higher)]
+
+    first, second = ([1.0, 2.0], [1.5, 2.5]), ([1.0, 2.0], [3.0, 4.0])
+    for higher, sign in ((True, 1), (False, -1)):
+        cut = [side(values, higher) for values in (*first, *second)]
+        gain = _gain(cut, 1)
+        assert gain["value"] == pytest.approx(sign * 1.5)
+        assert gain["low"] == pytest.approx(gain["high"])
+        assert gain["low"] == pytest.approx(sign * 1.5)
 
 
 def test_a_study_goes_on_where_it_was(made, monkeypatch):

@@ -9,10 +9,10 @@ import torch
 from counterpoise.data.example import Message
 from counterpoise.errors import UserError
 from counterpoise.evaluation.backend import Query
+from counterpoise.evaluation.drawing import Sampling
 from counterpoise.evaluation.prompt_format import prompt_format
 from counterpoise.evaluation.subjects import EndpointModel, LocalModel
 from counterpoise.models.load import load_model
-from counterpoise.reinforcement.local_sampling import _Draw, sample_locally
 from counterpoise.reinforcement.prompts import Prompt
 from counterpoise.reinforcement.sampling import sample
 from fake_endpoint import FakeEndpoint, Refusal
@@ -96,12 +96,10 @@ def test_a_number_falls_on_a_token():
     """Shares 0, 1/2, 0, 1/4, 1/4: a token without a share is never taken, be the number 0 or all but 1."""
     shares = torch.tensor([[0, 0.5, 0, 0.25, 0.25]], dtype=torch.float64).repeat(7, 1)
     numbers = [0.0, 0.25, 0.5 - 1e-9, 0.5 + 1e-9, 0.75 - 1e-9, 0.75 + 1e-9, 1 - 2**-53]
-    draw = _Draw(torch.tensor(numbers, dtype=torch.float64)[:, None], temperature=1.0)
-    left = draw(torch.zeros(7, 1), shares.log())
-    assert left.argmax(1).tolist() == [1, 1, 1, 3, 3, 4, 4]
-    assert (left > -torch.inf).sum(1).tolist() == [1] * 7
-    squared = _Draw(torch.tensor([[2 / 3 - 0.01], [2 / 3 + 0.01]], dtype=torch.float64), temperature=0.5)
-    assert squared(torch.zeros(2, 1), shares[:2].log()).argmax(1).tolist() == [1, 3]
+    found = Sampling().draw(shares.log(), torch.tensor(numbers, dtype=torch.float64))
+    assert found.tolist() == [1, 1, 1, 3, 3, 4, 4]
+    squared = torch.tensor([2 / 3 - 0.01, 2 / 3 + 0.01], dtype=torch.float64)
+    assert Sampling(temperature=0.5).draw(shares[:2].log(), squared).tolist() == [1, 3]
 
 
 def test_an_adapter_takes_part(llama_folder, tmp_path):
@@ -118,23 +116,24 @@ def test_an_adapter_takes_part(llama_folder, tmp_path):
     assert adapted != drawn(local(llama_folder), asked(), samples=2)
 
 
-@pytest.mark.parametrize(("family", "adapter"), [("t5", ""), ("llama", "p-tuning")])
-def test_models_that_cannot_be_sampled(family, adapter, tmp_path):
-    from counterpoise.models.adapters import AdapterConfig
+def test_an_encoder_cannot_be_sampled(llama_folder, monkeypatch):
+    from counterpoise.evaluation.encoder_backend import EncoderBackend
 
-    folder = write_family(family, tmp_path / "model")
-    name = str(folder)
-    if adapter:
-        loaded = load_model(name, dtype="float32", device="cpu", adapter=AdapterConfig(kind=adapter))
-        loaded.model.save_pretrained(tmp_path / "adapter")
-        loaded.tokenizer.save_pretrained(tmp_path / "adapter")
-        name = f"{folder}+{tmp_path / 'adapter'}"
-    with pytest.raises(UserError, match="completions are sampled of decoder-only language models, without P-tuning"):
-        drawn(LocalModel(name, precision="float32"), asked(), samples=2)
+    subject = local(llama_folder)
+    monkeypatch.setattr(subject, "backend", lambda: EncoderBackend.__new__(EncoderBackend))
+    with pytest.raises(UserError, match="is an encoder, which writes no text; name a language model"):
+        drawn(subject, asked(), samples=2)
+
+
+def test_an_encoder_decoder_is_sampled(tmp_path):
+    folder = write_family("t5", tmp_path / "model")
+    found = drawn(local(folder), asked(), samples=3)
+    assert {text: len(samples) for text, samples in found.items()} == dict.fromkeys(TEXTS, 3)
+    assert drawn(local(folder, rows=1), asked(TEXTS[:2]), samples=3) == {text: found[text] for text in TEXTS[:2]}
 
 
 def test_a_prompt_that_is_too_long_is_named(llama_folder):
-    with pytest.raises(UserError, match=r"long prompt: prompt and answer are .* tokens long, and max_length is 128"):
+    with pytest.raises(UserError, match=r"long prompt/0: prompt and answer are .* tokens long, and max_length is 128"):
         drawn(local(llama_folder), [Prompt("long prompt", ({"role": "user", "content": "a" * 200},), "", "t")])
 
 
@@ -145,7 +144,7 @@ def test_what_cannot_be_drawn(llama_folder, options):
 
 
 def test_nothing_is_asked(llama_folder):
-    assert list(sample_locally(local(llama_folder), [], 2, 1.0, 0)) == []
+    assert list(sample(local(llama_folder), [], samples=2)) == []
 
 
 def test_an_endpoint_is_told_temperature_length_and_a_seed_a_sample():

@@ -49,6 +49,22 @@ def parsed(page):
     return checker
 
 
+def assert_without_script(page):
+    """Nothing that runs, nothing from elsewhere, one strict policy, and no control character left to act."""
+    found = parsed(page)
+    ids = [attributes["id"] for _, attributes in found.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for tag, attributes in found.tags:
+        assert tag not in ("script", "iframe", "object", "embed", "img", "base", "form")
+        assert "src" not in attributes
+        assert "style" not in attributes
+        assert not [key for key in attributes if key.startswith("on")]
+    policies = [a["content"] for _, a in found.tags if a.get("http-equiv") == "Content-Security-Policy"]
+    assert len(policies) == 1
+    assert "default-src 'none'" in policies[0]
+    assert "\u202e" not in page
+
+
 def variants():
     bare = make_outcome(arms={})
     for name in ("weights", "tuning", "environment"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import time
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from counterpoise import __version__
-from counterpoise.cli_evaluate import Json, checked, progress
+from counterpoise.cli_evaluate import Json, checked, command_line, progress
 from counterpoise.disk import check_writable
 from counterpoise.errors import UserError
 
@@ -135,7 +134,7 @@ def embed(
     if adata is not None and write is not None:
         notes += _into_h5ad(adata, given, write, key, column, missing, cells, expression)
     run = {
-        "command": " ".join(["counterpoise", *(shlex.quote(word) for word in sys.argv[1:])]),
+        "command": command_line(),
         "vectors": len(given),
         "dimension": given.dimension,
         "digest": given.digest,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ import typer
 from rich.console import Console
 
 from counterpoise import __version__
-from counterpoise.cli_evaluate import DataDir, Json, checked, progress
+from counterpoise.cli_evaluate import DataDir, Json, checked, command_line, progress
 from counterpoise.cli_evaluate import show as show_scores
 from counterpoise.cli_genes.gene_set_input import TOLD, background_genes, check_recognised, given_sets, task_sets
 from counterpoise.disk import check_writable
@@ -151,7 +150,7 @@ def name(
     scores = None if task is None else _scores(records, task, split, data_dir, similarity)
     records, notes = _beside(records, sets, toolbox, drawn_from)
     run = {
-        "command": " ".join(["counterpoise", *(shlex.quote(word) for word in sys.argv[1:])]),
+        "command": command_line(),
         "source": file.name if file is not None else task or "",
         "records": "" if out is None else out.name,
         "masked": list(masked),

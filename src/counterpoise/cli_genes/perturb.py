@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from counterpoise import __version__
-from counterpoise.cli_evaluate import Json, checked, progress
+from counterpoise.cli_evaluate import Json, checked, command_line, progress
 from counterpoise.disk import check_writable
 from counterpoise.errors import UserError
 
@@ -142,7 +141,7 @@ def perturb(
         )
     outcome["left_out"] += notes
     outcome["run"] = {
-        "command": " ".join(["counterpoise", *(shlex.quote(word) for word in sys.argv[1:])]),
+        "command": command_line(),
         "data": data.name,
         "seconds": time.monotonic() - start,
         "counterpoise": __version__,

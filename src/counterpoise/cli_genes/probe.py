@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from counterpoise.cli_evaluate import DataDir, Json, checked, progress
+from counterpoise.cli_evaluate import DataDir, Json, checked, command_line, progress
 from counterpoise.disk import check_writable
 from counterpoise.errors import UserError
 
@@ -121,7 +120,7 @@ def probe(
             ),
             on_progress=on_progress,
         )
-    outcome["command"] = " ".join(["counterpoise", *(shlex.quote(word) for word in sys.argv[1:])])
+    outcome["command"] = command_line()
     if out is not None:
         write_json(out, outcome)
     if as_json:

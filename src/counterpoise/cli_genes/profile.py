@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from counterpoise import __version__
-from counterpoise.cli_evaluate import DataDir, Json, checked, progress
+from counterpoise.cli_evaluate import DataDir, Json, checked, command_line, progress
 from counterpoise.errors import UserError
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ def profile(
     facts = check_facts(profiles) if check else None
     if as_json:
         told: dict[str, Any] = {
-            "command": " ".join(["counterpoise", *(shlex.quote(word) for word in sys.argv[1:])]),
+            "command": command_line(),
             "profiles": [_plain(each) for each in profiles],
             "notes": found.notes(),
             "facts": None if facts is None else facts.as_dict(),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from counterpoise.cli_evaluate import DataDir, Json, progress
+from counterpoise.cli_evaluate import DataDir, Json, command_line, progress
 
 
 def study(
@@ -42,7 +41,7 @@ def study(
         config,
         folder=place,
         data_dir=data_dir,
-        command=" ".join(["counterpoise", *(shlex.quote(word) for word in sys.argv[1:])]),
+        command=command_line(),
         say=(lambda _: None) if quiet else (lambda text: print(text, file=sys.stderr, flush=True)),
         progress=lambda: progress(quiet or not sys.stderr.isatty()),
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from counterpoise.data.records import Located, Problem, _lines
+from counterpoise.data.records import Located, Problem, text_lines
 
 SUFFIXES = (".conll", ".iob", ".bio", ".tsv")
 """Names of such files end so, or with .gz after it."""
@@ -27,7 +27,8 @@ def conll_records(path: Path, *, one_word_entities: bool = False) -> Iterator[Lo
     broken: dict[int, str] = {}
     rows: list[tuple[int, str, str]] = []
     problem: Problem | None = None
-    for number, line in chain(enumerate(_lines(path, broken), start=1), [(0, "")]):  # a blank line ends the last one
+    lines = enumerate(text_lines(path, broken), start=1)
+    for number, line in chain(lines, [(0, "")]):  # a blank line ends the last one
         text = line.rstrip("\r\n")
         if text.strip():
             fields = text.split("\t") if "\t" in text else text.split()

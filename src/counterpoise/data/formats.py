@@ -64,7 +64,7 @@ def to_example(
         if not any(message.role == "assistant" for message in messages):
             raise RecordError("has no assistant turn, so there is nothing to learn")
         raise RecordError("has train: false (or weight: 0) on every assistant turn, so there is nothing to learn")
-    return Example(tuple(messages), source, _identifier(record))
+    return Example(tuple(messages), source, record_id(record))
 
 
 def detect(record: Record, columns: Mapping[str, str] | None = None) -> str:
@@ -95,18 +95,18 @@ def rename(record: Record, columns: Mapping[str, str] | None) -> Record:
         if given in record:
             renamed[wanted] = record[given]
         elif "{" in given:
-            renamed[wanted] = re.sub(r"\{([^{}]+)\}", lambda found: _text(record, found[1]), given)
+            renamed[wanted] = re.sub(r"\{([^{}]+)\}", lambda found: text_at(record, found[1]), given)
         else:
             raise _missing(record, given)
     return renamed
 
 
 def _alpaca(record: Record) -> list[Message]:
-    parts = [_text(record, "instruction"), _text(record, "input", optional=True)]
+    parts = [text_at(record, "instruction"), text_at(record, "input", optional=True)]
     prompt = "\n\n".join(part for part in parts if part.strip())
     if not prompt:
         raise RecordError("columns 'instruction' and 'input' are both empty")
-    return [*_system(record), Message("user", prompt), Message("assistant", _text(record, "output", filled=True))]
+    return [*_system(record), Message("user", prompt), Message("assistant", text_at(record, "output", filled=True))]
 
 
 def _sharegpt(record: Record) -> list[Message]:
@@ -120,14 +120,14 @@ def _messages(record: Record) -> list[Message]:
 
 def _prompt_completion(record: Record) -> list[Message]:
     messages = _system(record)
-    if isinstance(_value(record, "prompt"), list):
+    if isinstance(value_at(record, "prompt"), list):
         messages += _turns(record, "prompt")
         messages = [Message(turn.role, turn.content, turn.role != "assistant") for turn in messages]  # never learned
     else:
-        messages.append(Message("user", _text(record, "prompt", filled=True)))
-    if isinstance(_value(record, "completion"), list):
+        messages.append(Message("user", text_at(record, "prompt", filled=True)))
+    if isinstance(value_at(record, "completion"), list):
         return messages + _turns(record, "completion")
-    return [*messages, Message("assistant", _text(record, "completion", filled=True))]
+    return [*messages, Message("assistant", text_at(record, "completion", filled=True))]
 
 
 FORMATS: dict[str, Callable[[Record], list[Message]]] = {
@@ -152,16 +152,18 @@ def _adapter(format: str) -> Callable[[Record], list[Message]]:
 
 
 def _turns(record: Record, column: str, *, role: str = "role", content: str = "content") -> list[Message]:
-    turns = _value(record, column)
+    turns = value_at(record, column)
     if not isinstance(turns, list):
-        raise RecordError(f"column {column!r} is {_kind(turns)}; expected a list of turns with {role} and {content}")
+        raise RecordError(
+            f"column {column!r} is {kind_of_value(turns)}; expected a list of turns with {role} and {content}"
+        )
     if not turns:
         raise RecordError(f"column {column!r} is an empty list; expected turns with {role} and {content}")
     messages = []
     for number, turn in enumerate(turns, start=1):
         where = f"turn {number} of column {column!r}"
         if not isinstance(turn, Mapping):
-            raise RecordError(f"{where} is {_kind(turn)}; expected an object with {role} and {content}")
+            raise RecordError(f"{where} is {kind_of_value(turn)}; expected an object with {role} and {content}")
         for key in (role, content):
             if key not in turn:
                 raise RecordError(f"{where} has no {key!r}; it has {_listed(turn)}")
@@ -184,7 +186,7 @@ def _turns(record: Record, column: str, *, role: str = "role", content: str = "c
 def _is_trained(turn: Record, where: str) -> bool:
     train, weight = turn.get("train"), turn.get("weight")
     if train is not None and not isinstance(train, bool):
-        raise RecordError(f"the train of {where} is {_kind(train)}; expected true or false")
+        raise RecordError(f"the train of {where} is {kind_of_value(train)}; expected true or false")
     if weight is not None and weight not in (0, 1):
         raise RecordError(f"the weight of {where} is {weight!r}; expected 0 or 1")
     return train is not False and weight != 0
@@ -201,21 +203,22 @@ def _joined(content: Any, where: str) -> Any:
 
 
 def _system(record: Record) -> list[Message]:
-    text = _text(record, "system", optional=True)
+    text = text_at(record, "system", optional=True)
     return [Message("system", text)] if text.strip() else []
 
 
-def _value(record: Record, column: str) -> Any:
+def value_at(record: Record, column: str) -> Any:
+    """Return one column; RecordError, naming the columns that are there, if it is not."""
     if column not in record:
         raise _missing(record, column)
     return record[column]
 
 
-def _text(record: Record, column: str, *, optional: bool = False, filled: bool = False) -> str:
-    """Read one column as text. optional: a missing or null column is ""; filled: blank text is an error."""
+def text_at(record: Record, column: str, *, optional: bool = False, filled: bool = False) -> str:
+    """Return one column as text. optional: a missing or null column is ""; filled: blank text is an error."""
     if optional and record.get(column) is None:
         return ""
-    text = _checked_text(_value(record, column), f"column {column!r}")
+    text = _checked_text(value_at(record, column), f"column {column!r}")
     if filled and not text.strip():
         raise RecordError(f"column {column!r} is empty")
     return text
@@ -223,7 +226,7 @@ def _text(record: Record, column: str, *, optional: bool = False, filled: bool =
 
 def _checked_text(value: Any, where: str) -> str:
     if not isinstance(value, str):
-        raise RecordError(f"{where} is {_kind(value)}; expected text")
+        raise RecordError(f"{where} is {kind_of_value(value)}; expected text")
     if value.isascii():  # known without a look at the text
         return value
     try:
@@ -243,7 +246,8 @@ def _listed(record: Record) -> str:
     return ", ".join(repr(name) for name in record) or "no columns"
 
 
-def _kind(value: Any) -> str:
+def kind_of_value(value: Any) -> str:
+    """Return what errors call a value: "null", "the truth value true", "a list" ..."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -254,6 +258,7 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), f"a {type(value).__name__}")
 
 
-def _identifier(record: Record) -> str:
+def record_id(record: Record) -> str:
+    """Return the column id as text; empty if there is none, or it is neither text nor whole number."""
     value = record.get("id")
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""

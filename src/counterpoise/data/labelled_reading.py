@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from counterpoise.data.conll import SUFFIXES, conll_records, tag_problem, words_alone
-from counterpoise.data.formats import RecordError, _identifier, _kind, _text, _value, rename
+from counterpoise.data.formats import RecordError, kind_of_value, record_id, rename, text_at, value_at
 from counterpoise.data.label_space import LABEL_TASKS as LABEL_TASKS
 from counterpoise.data.label_space import LabelSpace as LabelSpace
 from counterpoise.data.label_space import LabelTask as LabelTask
@@ -188,7 +188,7 @@ def _example(
         if known is not None and label not in known.labels:
             hint = nearest(label, known.labels)
             raise RecordError(f"label {label!r} is none of the known ones{hint}: {', '.join(known.labels)}")
-    return replace(content, source=located.source, id=_identifier(record))
+    return replace(content, source=located.source, id=record_id(record))
 
 
 def _tagged(record: Mapping[str, Any], alone: bool) -> LabelledExample:
@@ -216,22 +216,22 @@ def tagged_words(
 
 
 def _labelled(record: Mapping[str, Any], task: LabelTask) -> LabelledExample:
-    text = _text(record, "text", filled=True)
-    pair = _text(record, "text_pair", optional=True)
+    text = text_at(record, "text", filled=True)
+    pair = text_at(record, "text_pair", optional=True)
     if task == "regression":
         return LabelledExample(text, pair, value=_number(record, "score"))
     if task == "multi-label":
         return LabelledExample(text, pair, labels=_several(record))
-    return LabelledExample(text, pair, label=_label(_value(record, "label"), "column 'label'"))
+    return LabelledExample(text, pair, label=_label(value_at(record, "label"), "column 'label'"))
 
 
 def _several(record: Mapping[str, Any]) -> tuple[str, ...]:
     """Read column `labels`: a list, or a text with labels parted by ";"; sorted."""
-    value = _value(record, "labels")
+    value = value_at(record, "labels")
     if isinstance(value, str):
         value = [part.strip() for part in value.split(";")] if value.strip() else []
     if not isinstance(value, list):
-        raise RecordError(f"column 'labels' is {_kind(value)}; expected a list, or labels parted by ';'")
+        raise RecordError(f"column 'labels' is {kind_of_value(value)}; expected a list, or labels parted by ';'")
     labels = [_label(entry, f"entry {number} of column 'labels'") for number, entry in enumerate(value, start=1)]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
@@ -243,30 +243,30 @@ def _label(value: Any, where: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        raise RecordError(f"{where} is {_kind(value)}; expected text or a whole number")
+        raise RecordError(f"{where} is {kind_of_value(value)}; expected text or a whole number")
     if not value.strip():
         raise RecordError(f"{where} is empty")
     return value
 
 
 def _strings(record: Mapping[str, Any], column: str) -> tuple[str, ...]:
-    values = _value(record, column)
+    values = value_at(record, column)
     if not isinstance(values, list):
-        raise RecordError(f"column {column!r} is {_kind(values)}; expected a list of texts, one a word")
+        raise RecordError(f"column {column!r} is {kind_of_value(values)}; expected a list of texts, one a word")
     for number, value in enumerate(values, start=1):
         if not isinstance(value, str) or not value.strip():
-            shown = "empty" if isinstance(value, str) else _kind(value)
+            shown = "empty" if isinstance(value, str) else kind_of_value(value)
             raise RecordError(f"entry {number} of column {column!r} is {shown}; expected text")
     return tuple(values)
 
 
 def _number(record: Mapping[str, Any], column: str) -> float:
-    value = _value(record, column)
+    value = value_at(record, column)
     try:
         number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        shown = repr(value) if isinstance(value, str) else _kind(value)
+        shown = repr(value) if isinstance(value, str) else kind_of_value(value)
         raise RecordError(f"column {column!r} is {shown}; expected a finite number")
     return number

@@ -102,7 +102,7 @@ def open_bytes(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _lines(path: Path, broken: dict[int, str]) -> Iterator[str]:
+def text_lines(path: Path, broken: dict[int, str]) -> Iterator[str]:
     """Yield decoded lines with their newline; what is not UTF-8 is replaced, and noted in ``broken`` by line number."""
     with open_bytes(path) as file:
         for number, line in enumerate(file, start=1):
@@ -182,7 +182,7 @@ def _located(record: Any, file: str, place: str, number: int) -> Located | Probl
 def _csv(path: Path) -> Iterator[Located | Problem]:
     broken: dict[int, str] = {}
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default ends a field at 131,072 characters
-    rows = csv.reader(_lines(path, broken), strict=True)
+    rows = csv.reader(text_lines(path, broken), strict=True)
     header: list[str] | None = None
     while True:
         start = rows.line_num + 1
@@ -205,7 +205,7 @@ def _csv(path: Path) -> Iterator[Located | Problem]:
 def _tsv(path: Path) -> Iterator[Located | Problem]:
     broken: dict[int, str] = {}
     header: list[str] | None = None
-    for number, line in enumerate(_lines(path, broken), start=1):
+    for number, line in enumerate(text_lines(path, broken), start=1):
         fields = line.rstrip("\r\n").split("\t")
         reason = broken.pop(number, "")
         if header is None:

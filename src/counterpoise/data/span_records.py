@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from counterpoise.data.formats import RecordError, _kind
+from counterpoise.data.formats import RecordError, kind_of_value
 
 _WORD = re.compile(r"[^\W_]+|\S")
 
@@ -36,9 +36,11 @@ def tagged(text: Any, entities: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
             or an entry that is no span.
     """
     if not isinstance(text, str) or not text.strip():
-        raise RecordError(f"column 'text' is {_kind(text) if not isinstance(text, str) else 'empty'}; expected text")
+        raise RecordError(
+            f"column 'text' is {kind_of_value(text) if not isinstance(text, str) else 'empty'}; expected text"
+        )
     if not isinstance(entities, list):
-        raise RecordError(f"column 'entities' is {_kind(entities)}; expected a list of spans")
+        raise RecordError(f"column 'entities' is {kind_of_value(entities)}; expected a list of spans")
     spans = sorted(_span(number, entry, text) for number, entry in enumerate(entities, start=1))
     for (_, end, _, first), (start, _, _, second) in itertools.pairwise(spans):
         if start < end:
@@ -57,7 +59,7 @@ def tagged(text: Any, entities: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _span(number: int, entry: Any, text: str) -> tuple[int, int, str, int]:
     if not isinstance(entry, Mapping):
-        raise RecordError(f"entity {number} is {_kind(entry)}; expected start, end and type")
+        raise RecordError(f"entity {number} is {kind_of_value(entry)}; expected start, end and type")
     start, end, kind = entry.get("start"), entry.get("end"), entry.get("type")
     if type(start) is not int or type(end) is not int or not isinstance(kind, str) or not kind:
         raise RecordError(f"entity {number} lacks start, end (whole numbers) or type (text)")

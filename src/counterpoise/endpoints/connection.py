@@ -64,7 +64,7 @@ class _NobodyThere(_Passing):
     """No connection could be made."""
 
 
-class _Bearer(requests.auth.AuthBase):
+class BearerToken(requests.auth.AuthBase):
     """Sets the Authorization header, or leaves it out; either way requests does not look for a .netrc."""
 
     def __init__(self, key: str) -> None:
@@ -159,7 +159,7 @@ class Connection:
                 method,
                 self.base + path,
                 json=payload,
-                auth=_Bearer(self._key),
+                auth=BearerToken(self._key),
                 timeout=self._timeout,
                 allow_redirects=False,
             )

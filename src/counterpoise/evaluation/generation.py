@@ -1,15 +1,17 @@
-"""Greedy answers: what a model writes by itself after a prompt.
+"""What a model writes by itself after a prompt: the likeliest token at each step, or one drawn (`drawing`).
 
     for reply in generate(loaded, form, queries): reply.text, reply.finish, reply.log_prob
 
 Prompts of like length are padded on the left and answered together; an answer does not depend on its neighbours. It
 ends with an end-of-turn token or before one of the query's stop texts ("stop"), or at ``max_new_tokens`` ("length").
-Tokens with which all prompts begin (examples, a long instruction) are read once: their keys and values are kept.
+Tokens with which all prompts begin (examples, a long instruction) are read once: their keys and values are kept. So is
+a prompt that several queries of a batch share, as those do that ask for several samples.
 """
 
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -21,6 +23,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList,
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from counterpoise.evaluation.backend import Query, Reply
+from counterpoise.evaluation.drawing import Sampling
 from counterpoise.evaluation.option_scoring import sliding_windows
 from counterpoise.evaluation.prompt_format import PromptFormat
 from counterpoise.models.hidden import base_of, body_of, compute_context
@@ -32,9 +35,15 @@ LEAST = 32
 
 
 def generate(
-    loaded: LoadedModel, form: PromptFormat, queries: Sequence[Query], *, batch_tokens: int = 4096, rows: int = 16
+    loaded: LoadedModel,
+    form: PromptFormat,
+    queries: Sequence[Query],
+    *,
+    batch_tokens: int = 4096,
+    rows: int = 16,
+    sampling: Sampling | None = None,
 ) -> Iterator[Reply]:
-    """Yield the greedy answer to each query as batches finish, shortest prompts first.
+    """Yield the answer to each query as batches finish, shortest prompts first.
 
     Args:
         loaded: a decoder-only model or an encoder-decoder, with an adapter or without; put in evaluation mode.
@@ -42,14 +51,19 @@ def generate(
         queries: those without options.
         batch_tokens: tokens of a batch at most, padding and answers included; a longer query is a batch of its own.
         rows: answers a batch.
+        sampling: how tokens are drawn; None: the likeliest is taken.
 
     ``Reply.log_prob`` sums the float32 log-probabilities of all tokens generated, the one that ends the answer included
-    (those of a stop text too); ``Reply.token_log_probs`` lists them for queries with ``each_token``.
+    (those of a stop text too), as the model has them, whatever the temperature; ``Reply.token_log_probs`` lists them
+    for queries with ``each_token``.
     """
     loaded.model.eval()
     prompts = [form.generation_ids(query) for query in queries]
     prefix = _Prefix.of(loaded, prompts)
-    order = sorted(range(len(queries)), key=lambda i: (queries[i].max_new_tokens, queries[i].prefill, len(prompts[i])))
+    order = sorted(
+        range(len(queries)),
+        key=lambda i: (queries[i].max_new_tokens, queries[i].prefill, len(prompts[i]), prompts[i]),
+    )
     while order:
         first = order[0]
         chosen: list[int] = []
@@ -59,7 +73,23 @@ def generate(
             if chosen and not (is_like and (len(chosen) + 1) * (longest + new) <= batch_tokens):
                 break
             chosen.append(order.pop(0))
-        yield from _answer(loaded, form, [queries[i] for i in chosen], [prompts[i] for i in chosen], prefix)
+        yield from _answer(loaded, form, [queries[i] for i in chosen], [prompts[i] for i in chosen], prefix, sampling)
+
+
+def _empty_cache(loaded: LoadedModel) -> DynamicCache | None:
+    """Return a cache to read prompts into once and copy; None for models whose cache does not allow it.
+
+    Those are encoder-decoders and virtual tokens; sliding windows, which would count the padding in the middle; layers
+    with a recurrent state; and the few families that count positions by themselves.
+    """
+    base = base_of(loaded.model)
+    if base.config.is_encoder_decoder or virtual_tokens(loaded.model) is not None:
+        return None
+    cache = DynamicCache(config=base.config)
+    plain = all(type(layer) is DynamicLayer for layer in cache.layers)
+    if not plain or sliding_windows(base.config.get_text_config()):
+        return None
+    return cache if "position_ids" in inspect.signature(body_of(loaded.model).forward).parameters else None
 
 
 @dataclass
@@ -72,17 +102,13 @@ class _Prefix:
     @classmethod
     @torch.no_grad()
     def of(cls, loaded: LoadedModel, prompts: Sequence[list[int]]) -> _Prefix:
-        """Read what the prompts share; padding comes behind it, which sliding windows would count."""
-        base = base_of(loaded.model)
+        """Read what the prompts share; padding comes behind it."""
         shared = [column[0] for column in takewhile(lambda column: len(set(column)) == 1, zip(*prompts, strict=False))]
         size = min([len(shared), *(len(prompt) - 1 for prompt in prompts)])
-        plain = not base.config.is_encoder_decoder and virtual_tokens(loaded.model) is None
-        if len(prompts) < 2 or size < LEAST or not plain or sliding_windows(base.config.get_text_config()):
+        cache = _empty_cache(loaded) if len(prompts) > 1 and size >= LEAST else None
+        if cache is None:
             return cls()
-        cache = DynamicCache(config=base.config)
-        if any(type(layer) is not DynamicLayer for layer in cache.layers):  # recurrent layers, say
-            return cls()
-        ids = torch.tensor([shared[:size]], device=next(base.parameters()).device)
+        ids = torch.tensor([shared[:size]], device=next(base_of(loaded.model).parameters()).device)
         with compute_context(loaded.model):
             body_of(loaded.model)(input_ids=ids, past_key_values=cache, use_cache=True)
         return cls(size, cache)
@@ -96,9 +122,47 @@ class _Prefix:
         return copied
 
 
+def _read(
+    loaded: LoadedModel, prefix: _Prefix, prompts: Sequence[list[int]], ids: Tensor, mask: Tensor
+) -> DynamicCache | None:
+    """Return the keys and values that answers begin with: of the prefix, or, where rows are alike, of whole prompts.
+
+    Args:
+        loaded, prefix, prompts: as in `generate`; R prompts.
+        ids, mask: [R, W], padded between the prefix and the rest.
+
+    A prompt that several rows share is read once, but for its last token: what follows it is each row's own.
+    """
+    first: dict[tuple[int, ...], int] = {}
+    for row, prompt in enumerate(prompts):
+        first.setdefault(tuple(prompt), row)
+    gained = len(first) < len(prompts) and ids.shape[1] - 1 > prefix.size
+    cache = (prefix.copies(len(first)) or _empty_cache(loaded)) if gained else None
+    if cache is None:
+        return prefix.copies(len(prompts))
+    rows = torch.tensor(list(first.values()), device=ids.device)
+    shown = mask[rows]
+    positions = (shown.cumsum(1) - 1).clamp(min=0)
+    body_of(loaded.model)(
+        input_ids=ids[rows, prefix.size : -1],
+        attention_mask=shown[:, :-1],
+        position_ids=positions[:, prefix.size : -1],
+        past_key_values=cache,
+        use_cache=True,
+    )
+    numbers = {prompt: number for number, prompt in enumerate(first)}
+    cache.batch_select_indices(torch.tensor([numbers[tuple(prompt)] for prompt in prompts], device=ids.device))
+    return cache
+
+
 @torch.no_grad()
 def _answer(
-    loaded: LoadedModel, form: PromptFormat, queries: list[Query], prompts: list[list[int]], prefix: _Prefix
+    loaded: LoadedModel,
+    form: PromptFormat,
+    queries: list[Query],
+    prompts: list[list[int]],
+    prefix: _Prefix,
+    sampling: Sampling | None,
 ) -> Iterator[Reply]:
     model, tokenizer = loaded.model, loaded.tokenizer
     device = next(model.parameters()).device
@@ -108,8 +172,6 @@ def _answer(
         [[1] * shared + [0] * (width - len(p)) + [1] * (len(p) - shared) for p in prompts], device=device
     )
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-    if prefix.cache is not None:
-        inputs["past_key_values"] = prefix.copies(len(prompts))
     written = width  # tokens in front of those that are generated
     base, virtual = base_of(model), virtual_tokens(model)
     if virtual is not None:  # in front of the sample, as they are trained; PEFT puts them in front of the padding
@@ -123,7 +185,7 @@ def _answer(
         written = len(begun)
     config = GenerationConfig(
         max_new_tokens=queries[0].max_new_tokens,
-        do_sample=False,
+        do_sample=False,  # what is drawn is drawn in _Step, which leaves one token
         num_beams=1,
         repetition_penalty=1.0,
         no_repeat_ngram_size=0,
@@ -134,10 +196,12 @@ def _answer(
     )
     watch = _Watch(tokenizer, queries, set(form.stop_token_ids), written)
     with compute_context(model):
+        if "input_ids" in inputs and (cache := _read(loaded, prefix, prompts, ids, mask)) is not None:
+            inputs["past_key_values"] = cache
         base.generate(
             **inputs,
             generation_config=config,
-            logits_processor=LogitsProcessorList([watch.log_probs]),
+            logits_processor=LogitsProcessorList([_Step(watch, sampling)]),
             stopping_criteria=StoppingCriteriaList([watch]),
         )
     for row, query in enumerate(queries):
@@ -151,19 +215,27 @@ def _answer(
         )
 
 
-class _LogProbs(LogitsProcessor):
-    """Adds each step's greatest log-probability, which is that of the token taken, to the rows that go on."""
+class _Step(LogitsProcessor):
+    """Chooses each row's next token, and adds its log-probability to the rows that go on."""
 
-    def __init__(self, watch: _Watch) -> None:
-        self.watch = watch
+    def __init__(self, watch: _Watch, sampling: Sampling | None) -> None:
+        self.watch, self._sampling = watch, sampling
+        self._streams = sampling.streams([query.id for query in watch.queries]) if sampling else []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         del input_ids
-        best = scores.float().max(-1).values - scores.float().logsumexp(-1)
-        for steps, ended, log_prob in zip(self.watch.steps, self.watch.ended, best.tolist(), strict=True):
+        whole = scores.float().logsumexp(-1)
+        if self._sampling is None:
+            taken, left = scores.float().max(-1).values, scores
+        else:
+            uniforms = [stream.random() for stream in self._streams]
+            token = self._sampling.draw(scores, torch.tensor(uniforms, dtype=torch.float64, device=scores.device))
+            taken = scores.float().gather(-1, token[:, None])[:, 0]
+            left = torch.full_like(scores, -torch.inf).scatter(-1, token[:, None], 0.0)
+        for steps, ended, log_prob in zip(self.watch.steps, self.watch.ended, (taken - whole).tolist(), strict=True):
             if not ended:
                 steps.append(log_prob)
-        return scores
+        return left
 
 
 class _Watch(StoppingCriteria):
@@ -175,7 +247,6 @@ class _Watch(StoppingCriteria):
         self.steps: list[list[float]] = [[] for _ in queries]
         self._ids: list[list[int]] = [[] for _ in queries]
         self._cut: dict[int, str] = {}
-        self.log_probs = _LogProbs(self)
 
     def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
         del scores

@@ -47,7 +47,7 @@ class LocalModel:
     say: Callable[[str], None] = field(default=logger.info, repr=False)
 
     def __post_init__(self) -> None:
-        self._base, self._own = _parts(self.name)
+        self._base, self._own = name_parts(self.name)
         self._trained = _run_of(Path(self._own))
 
     def identity(self) -> Identity:
@@ -137,7 +137,7 @@ class EndpointModel:
         return EndpointBackend(self._client, form=self.form)
 
 
-def _parts(name: str) -> tuple[str | None, str]:
+def name_parts(name: str) -> tuple[str | None, str]:
     """Return (base, model): ``base+adapter`` parted, a run folder replaced by the model in it."""
     base, plus, own = name.rpartition("+")
     if not plus or Path(name).exists():

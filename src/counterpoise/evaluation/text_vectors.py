@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from counterpoise.errors import UserError
-from counterpoise.models.encoder import _encoder_config, _no_warnings, longest_input
+from counterpoise.models.encoder import encoder_config, longest_input, no_warnings
 from counterpoise.models.fetch import Progress, resolve
 from counterpoise.models.gguf import no_progress_bars
-from counterpoise.models.load import _cannot_load, _default_device, load_tokenizer
+from counterpoise.models.load import cannot_load, default_device, load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -76,25 +76,25 @@ def load_text_encoder(
     resolved = resolve(name, offline=offline, on_progress=on_progress)
     tokenizer = load_tokenizer(resolved, offline=offline)
     try:
-        config = AutoConfig.from_pretrained(resolved.path) if any_family else _encoder_config(resolved, trust=False)
+        config = AutoConfig.from_pretrained(resolved.path) if any_family else encoder_config(resolved, trust=False)
     except UserError:
         raise
     except Exception as error:  # unknown architecture, broken JSON, code of its own
-        raise _cannot_load(resolved, "its config.json", error) from error
+        raise cannot_load(resolved, "its config.json", error) from error
     loader = AutoModelForTextEncoding if config.is_encoder_decoder else AutoModel
     try:
-        with no_progress_bars(), _no_warnings():
+        with no_progress_bars(), no_warnings():
             model, report = loader.from_pretrained(
                 resolved.path, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True
             )
     except Exception as error:  # transformers raises ValueError, OSError, RuntimeError ...
-        raise _cannot_load(resolved, "the model", error) from error
+        raise cannot_load(resolved, "the model", error) from error
     if missing := sorted(key for key in report["missing_keys"] if "pooler." not in key):  # a pooler is not used
         raise UserError(
             f"{resolved.name}: its files lack {len(missing)} weights of the encoder (first: {missing[0]}), so its "
             "vectors would be random; expected the whole encoder."
         )
-    place = torch.device(device) if device is not None else _default_device()
+    place = torch.device(device) if device is not None else default_device()
     longest = min(longest_input(model) or 512, tokenizer.model_max_length)
     model = model.to(place).eval().requires_grad_(False)
     return TextEncoder(Path(resolved.name).name, model, tokenizer, int(longest))

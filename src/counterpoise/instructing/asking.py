@@ -47,6 +47,7 @@ def backend_of(subject: Subject, recipe: Recipe) -> Backend:
     Raises:
         UserError: an encoder, which writes no text; or as the subject's own ``backend``.
     """
+    from counterpoise.evaluation.drawing import Sampling
     from counterpoise.evaluation.encoder_backend import EncoderBackend
     from counterpoise.evaluation.endpoint import EndpointBackend
     from counterpoise.evaluation.local import LocalBackend
@@ -57,15 +58,5 @@ def backend_of(subject: Subject, recipe: Recipe) -> Backend:
     if isinstance(backend, EndpointBackend):
         return EndpointBackend(backend.client, form=backend.form, temperature=recipe.temperature, seed=recipe.seed)
     if isinstance(backend, LocalBackend) and recipe.temperature > 0:
-        from counterpoise.instructing.sampling import SamplingBackend
-
-        return SamplingBackend(
-            backend.loaded,
-            backend.form,
-            temperature=recipe.temperature,
-            top_p=recipe.top_p,
-            seed=recipe.seed,
-            rows=backend.rows,
-            batch_tokens=backend.batch_tokens,
-        )
+        return backend.drawing(Sampling(recipe.temperature, recipe.top_p, recipe.seed))
     return backend

@@ -15,7 +15,7 @@ REASONS = {
     "refusal": "its output refuses, or talks to the one who asked",
     "not text": "it needs an image, a sound, a file or the web",
     "no input": "its instruction speaks of a text or of options, and it has no input",
-    "copy": "it holds words of the template, or eight in a row of a seed's input or output",
+    "copy": "it holds words of the template, or eight in a row of a seed (its instruction may come again as one)",
     "test item": "it shares a run of words with an item of a test set",
     "near-duplicate": "it asks nearly the same as a seed or an accepted record, in nearly the same words",
     "same meaning": "it asks nearly the same in other words",

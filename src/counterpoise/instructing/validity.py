@@ -131,6 +131,9 @@ def _repetition(record: Record) -> str:
     output = words(record.output)
     if len(output) >= LOOP and output in (words(record.instruction), words(record.input)):
         return "the output is what was asked"
+    asked = words(record.instruction)
+    if len(asked) >= LOOP and any(output[i : i + len(asked)] == asked for i in range(len(output) - len(asked) + 1)):
+        return "the output holds the whole instruction"
     for label in LABELS[1:]:
         found = words(getattr(record, label))
         loop = _loop(found)

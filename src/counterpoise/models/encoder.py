@@ -32,10 +32,10 @@ from counterpoise.models.load import (
     DType,
     LoadedModel,
     _agree,
-    _base_name,
-    _cannot_load,
-    _default_device,
+    base_name,
+    cannot_load,
     choose_dtype,
+    default_device,
     load_tokenizer,
 )
 from counterpoise.models.save import save_model
@@ -69,15 +69,15 @@ def load_encoder(
     the encoder that the files lack, no ``space`` for a model without a trained head, a trained head for other labels.
     """
     resolved = name if isinstance(name, ResolvedModel) else resolve(name, offline=offline, on_progress=on_progress)
-    place = torch.device(device) if device is not None else _default_device()
+    place = torch.device(device) if device is not None else default_device()
     tokenizer = load_tokenizer(resolved, trust_remote_code=trust_remote_code, offline=offline)
     base, saved = resolved, None
     if resolved.is_adapter:
         if adapter is not None:
             raise UserError(f"{resolved.name}: this is an adapter already; give its base model to train another.")
-        base = resolve(_base_name(resolved), offline=offline, on_progress=on_progress)
+        base = resolve(base_name(resolved), offline=offline, on_progress=on_progress)
         saved = read_labels(resolved.path, resolved.name)
-    config = _encoder_config(base, trust_remote_code)
+    config = encoder_config(base, trust_remote_code)
     saved = saved or trained_labels(config)
     if space is None and saved is None:
         raise UserError(
@@ -150,14 +150,14 @@ def is_trained_encoder(resolved: ResolvedModel) -> bool:
     )
 
 
-def _encoder_config(resolved: ResolvedModel, trust: bool) -> Any:
+def encoder_config(resolved: ResolvedModel, trust: bool) -> Any:
     """Read the config; refuse what is no encoder, which transformers would give a classifier all the same."""
     from transformers.models.auto import modeling_auto as auto
 
     try:
         config = AutoConfig.from_pretrained(resolved.path, trust_remote_code=trust)
     except Exception as error:  # unknown architecture, broken JSON, code that was not trusted
-        raise _cannot_load(resolved, "its config.json", error) from error
+        raise cannot_load(resolved, "its config.json", error) from error
     shown = ", ".join(config.architectures or []) or config.model_type
     own_code = getattr(config, "auto_map", None) or {}
     known = config.model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
@@ -187,7 +187,7 @@ def _load(
     tokens = space.task == "token-classification"
     loader = AutoModelForTokenClassification if tokens else AutoModelForSequenceClassification
     try:
-        with no_progress_bars(), _no_warnings(), torch.random.fork_rng(devices=[]):
+        with no_progress_bars(), no_warnings(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model, report = loader.from_pretrained(
                 resolved.path,
@@ -201,7 +201,7 @@ def _load(
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # transformers raises ValueError, OSError, RuntimeError, ImportError ...
-        raise _cannot_load(resolved, "the model", error) from error
+        raise cannot_load(resolved, "the model", error) from error
     missing = sorted(report["missing_keys"])
     heads = classifier_names(model) if new_head else []
     lacking = [key for key in missing if not (new_head and (key.split(".")[0] in heads or ".pooler." in key))]
@@ -215,7 +215,7 @@ def _load(
 
 
 @contextmanager
-def _no_warnings() -> Iterator[None]:
+def no_warnings() -> Iterator[None]:
     """Hide transformers' table of missing and unexpected weights, which a new head always has; we judge them."""
     log = logging.getLogger("transformers")
     level = log.level

@@ -80,12 +80,12 @@ def load_model(
     if adapter is not None and adapter.kind == "qlora":
         quantization = "nf4"
     resolved = name if isinstance(name, ResolvedModel) else resolve(name, offline=offline, on_progress=on_progress)
-    place = torch.device(device) if device is not None else _default_device()
+    place = torch.device(device) if device is not None else default_device()
     tokenizer = load_tokenizer(resolved, trust_remote_code=trust_remote_code, offline=offline)
     if resolved.is_adapter:
         if adapter is not None:
             raise UserError(f"{resolved.name}: this is an adapter already; merge it into a model to train another.")
-        whole = resolve(base or _base_name(resolved), offline=offline, on_progress=on_progress)
+        whole = resolve(base or base_name(resolved), offline=offline, on_progress=on_progress)
     elif base is not None:
         raise UserError(
             f"{resolved.name}: this is no adapter, so {base} cannot be its base model; name one of the two."
@@ -119,13 +119,13 @@ def load_tokenizer(
     resolved = name if isinstance(name, ResolvedModel) else resolve(name, offline=offline)
     path = resolved.path
     if resolved.is_adapter and not (path / "tokenizer_config.json").is_file():
-        path = resolve(_base_name(resolved), offline=offline).path
+        path = resolve(base_name(resolved), offline=offline).path
     if not any((path / file).is_file() for file in _TOKENIZER_FILES):
         raise UserError(f"{resolved.name}: there is no tokenizer in {path}; expected tokenizer.json.")
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
     except Exception as error:  # whatever the tokenizer's own library raises
-        raise _cannot_load(resolved, "its tokenizer", error) from error
+        raise cannot_load(resolved, "its tokenizer", error) from error
     if tokenizer.pad_token is None:
         vocabulary = tokenizer.get_vocab()
         pads = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>", "<|padding|>")
@@ -154,7 +154,8 @@ def cpu_has_bfloat16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def _default_device() -> torch.device:
+def default_device() -> torch.device:
+    """Return the GPU if there is one, else the processor."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -171,7 +172,7 @@ def _load_base(
     try:
         config = AutoConfig.from_pretrained(resolved.path, trust_remote_code=trust)
     except Exception as error:  # unknown architecture, broken JSON, code that was not trusted
-        raise _cannot_load(resolved, "its config.json", error) from error
+        raise cannot_load(resolved, "its config.json", error) from error
     architecture = text_architecture(name, config)
     loader = AutoModelForCausalLM if architecture == "causal" else AutoModelForSeq2SeqLM
     options: dict[str, Any] = {"attn_implementation": attention_kernel(name, config, attention)}
@@ -191,7 +192,7 @@ def _load_base(
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # transformers raises ValueError, OSError, RuntimeError, ImportError ...
-        raise _cannot_load(resolved, "the model", error) from error
+        raise cannot_load(resolved, "the model", error) from error
     if missing := sorted(report["missing_keys"]):
         raise UserError(
             f"{name}: its files lack {len(missing)} weights that {type(model).__name__} needs (first: {missing[0]}), "
@@ -224,7 +225,8 @@ def _agree(model: Any, tokenizer: Any, resolved: ResolvedModel) -> None:
         model.config.decoder_start_token_id = start
 
 
-def _base_name(resolved: ResolvedModel) -> str:
+def base_name(resolved: ResolvedModel) -> str:
+    """Return the model that an adapter is for, as its config names it; UserError if it names none."""
     import json
 
     try:
@@ -237,7 +239,8 @@ def _base_name(resolved: ResolvedModel) -> str:
     return base
 
 
-def _cannot_load(resolved: ResolvedModel, what: str, error: Exception) -> UserError:
+def cannot_load(resolved: ResolvedModel, what: str, error: Exception) -> UserError:
+    """Return what to tell the user when transformers could not load ``what`` ("the model", "its tokenizer")."""
     text = str(error)
     if "trust_remote_code" in text:
         return UserError(

@@ -11,7 +11,7 @@ from transformers import AutoConfig
 from counterpoise.data.rendering import Renderer
 from counterpoise.models.architecture import text_architecture
 from counterpoise.models.fetch import resolve
-from counterpoise.models.load import LoadedModel, _base_name, load_tokenizer
+from counterpoise.models.load import LoadedModel, base_name, load_tokenizer
 
 
 def renderer_of(loaded: LoadedModel, **options: Any) -> Renderer:
@@ -25,7 +25,7 @@ def load_renderer(name: str, **options: Any) -> Renderer:
     Raises UserError for a model that does not write text.
     """
     resolved = resolve(name)
-    base = resolve(_base_name(resolved)) if resolved.is_adapter else resolved
+    base = resolve(base_name(resolved)) if resolved.is_adapter else resolved
     config = AutoConfig.from_pretrained(base.path)
     return _renderer(load_tokenizer(resolved), text_architecture(base.name, config), config, options)
 

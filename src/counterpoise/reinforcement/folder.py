@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from counterpoise.disk import replace_text, writing
 from counterpoise.errors import UserError
 from counterpoise.reinforcement.config import ReinforceConfig
-from counterpoise.studies.run import _first_change
+from counterpoise.studies.run import first_change
 
 RUN = "run.yaml"
 RESULTS = "results.json"
@@ -57,7 +57,7 @@ def open_folder(config: ReinforceConfig, *, overwrite: bool = False) -> dict[str
     if overwrite and written.exists():
         _clear(folder)
     if written.exists():
-        changed = _first_change(_binding(_as_today(written)), _binding(config.plain()))
+        changed = first_change(_binding(_as_today(written)), _binding(config.plain()))
         if changed:
             raise UserError(
                 f"{folder} holds a run with another config ({changed}); "

@@ -2,18 +2,20 @@
 
     for prompt, texts in sample(LocalModel("smollm2-135m"), prompts, samples=8): texts     # 8 strings
 
-Of a model in this process, a sample depends on the seed, the prompt's id and its own number alone (`local_sampling`).
-An endpoint samples by itself; it is told another seed for each of a prompt's samples.
+Of a model in this process, a sample depends on the seed, the prompt's id and its own number alone
+(`evaluation.drawing`). An endpoint samples by itself; it is told another seed for each of a prompt's samples.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from counterpoise.data.example import Message
 from counterpoise.errors import UserError
 from counterpoise.evaluation.backend import Query
+from counterpoise.evaluation.drawing import Sampling
 from counterpoise.evaluation.subjects import EndpointModel, LocalModel
 from counterpoise.reinforcement.prompts.prompt import Prompt
 
@@ -36,7 +38,7 @@ def sample(
     """Yield each prompt with its completions, as they are done.
 
     Args:
-        subject: a model in this process, decoder-only; its ``rows`` and ``batch_tokens`` limit what is answered at
+        subject: a language model in this process; its ``rows`` and ``batch_tokens`` limit what is answered at
             once. Or an endpoint.
         prompts: in any order; shorter ones are answered first.
         samples: completions a prompt. Where an endpoint fails there are fewer, perhaps none.
@@ -45,8 +47,7 @@ def sample(
         seed: of the samples.
 
     Raises:
-        UserError: a model that is no decoder-only language model, a prompt that is too long, or an endpoint that
-            answers nothing.
+        UserError: an encoder, which writes no text; a prompt that is too long; or an endpoint that answers nothing.
     """
     if temperature <= 0 or samples < 1:
         raise UserError(f"{samples} samples at temperature {temperature:g}: expected one or more, above 0")
@@ -54,16 +55,31 @@ def sample(
     if isinstance(subject, EndpointModel):
         yield from _from_endpoint(subject, prompts, queries, samples, temperature, seed)
     else:
-        from counterpoise.reinforcement.local_sampling import sample_locally
-
-        texts = sample_locally(subject, list(queries.values()), samples, temperature, seed)
-        by_id = {prompt.id: prompt for prompt in prompts}
-        yield from ((by_id[name], found) for name, found in texts)
+        yield from _from_local(subject, prompts, queries, samples, Sampling(temperature, seed=seed))
 
 
 def _query(prompt: Prompt, max_new_tokens: int) -> Query:
     messages = tuple(Message(turn["role"], turn["content"]) for turn in prompt.messages)  # type: ignore[arg-type]
     return Query(prompt.id, messages, max_new_tokens=max_new_tokens)
+
+
+def _from_local(
+    subject: LocalModel, prompts: Sequence[Prompt], queries: dict[str, Query], samples: int, sampling: Sampling
+) -> Iterator[tuple[Prompt, list[str]]]:
+    from counterpoise.evaluation.local import LocalBackend
+
+    backend = subject.backend()
+    if not isinstance(backend, LocalBackend):
+        raise UserError(f"{subject.name} is an encoder, which writes no text; name a language model")
+    source = {f"{prompt.id}/{number}": (prompt, number) for prompt in prompts for number in range(samples)}
+    texts: dict[str, dict[int, str]] = {prompt.id: {} for prompt in prompts}
+    asked = [replace(queries[prompt.id], id=name) for name, (prompt, _) in source.items()]
+    for reply in backend.drawing(sampling).replies(asked):
+        prompt, number = source[reply.id]
+        found = texts[prompt.id]
+        found[number] = reply.text
+        if len(found) == samples:
+            yield prompt, [found[place] for place in range(samples)]
 
 
 def _from_endpoint(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from counterpoise.errors import UserError
-from counterpoise.evaluation.subjects import _parts
+from counterpoise.evaluation.subjects import name_parts
 from counterpoise.models.adapters import AdapterConfig
 from counterpoise.models.fetch import Progress, ResolvedModel, resolve
 from counterpoise.models.load import LoadedModel
@@ -33,7 +33,7 @@ def find_start(
     Raises:
         UserError: no such model, or an adapter of another kind than the run config asks for.
     """
-    resolved = resolve(_parts(start.name)[1], on_progress=on_progress)
+    resolved = resolve(name_parts(start.name)[1], on_progress=on_progress)
     if not resolved.is_adapter:
         return resolved, adapter or AdapterConfig()
     own = _adapter_of(resolved.path)
@@ -86,7 +86,7 @@ def load_start(
         attention=start.attention,
         quantization="nf4" if trained.kind == "qlora" else None,
         trust_remote_code=start.trust_remote_code,
-        base=_parts(start.name)[0],
+        base=name_parts(start.name)[0],
         on_progress=on_progress,
     )
     if not resolved.is_adapter:

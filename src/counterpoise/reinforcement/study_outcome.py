@@ -2,10 +2,13 @@
 
 rows          as in results.json of a run, with arm and stage: a row a metric, task and run, before and after
 scores        the metric to quote over seeds, arm by arm: before, after and their paired difference, with intervals
-gains         what an arm gained beyond what the first arm gained, on the same items: value, low, high, p_value, p_holm
+gains         what an arm gained beyond what the first arm gained, on the same items: value, low, high, p_value, p_holm;
+              above 0 is better, also where the metric itself falls as a model gets better
 rewards       what each reward was at first and at last, arm by arm, mean over seeds, beside the best constant answer
 alarms        of every run; steps: equal for all arms
 filter        which policy chose the prompts, how many were kept, and whether all arms had the same
+curves        each run step by step: rewards, groups of equal rewards, entropy, length (`record`)
+answers       what arms answered to some items before and after, with the first seed
 study, command, environment
 """
 
@@ -22,6 +25,7 @@ import numpy as np
 from counterpoise.evaluation.correction import holm
 from counterpoise.evaluation.runner import TaskResult
 from counterpoise.reinforcement.measuring import scored
+from counterpoise.reinforcement.record import answers, curves
 from counterpoise.studies.compare.statistics import aligned, difference, draw, estimate, value
 from counterpoise.training.environment import environment
 
@@ -60,6 +64,7 @@ def study_outcome(study: ReinforceStudy, folder: Path, *, command: str = "") -> 
                     "before": asdict(estimate(before)),
                     "after": asdict(estimate(after)),
                     "change": asdict(difference(after, before)),
+                    "higher_is_better": after[0].higher_is_better,
                     "floors": floors,
                     "seeds": len(seeds),
                 }
@@ -77,6 +82,8 @@ def study_outcome(study: ReinforceStudy, folder: Path, *, command: str = "") -> 
         ],
         "steps": sorted({one["training"]["steps"] for one in found.values()}),
         "filter": _filter(study, found),
+        "curves": [curves(run, arm, seed) for (arm, seed), run in runs.items()],
+        "answers": answers({arm: runs[arm, seeds[0]] for arm in arms}),
         "study": study.config.model_dump(mode="json"),
         "command": command,
         "environment": environment(seed=seeds[0]),
@@ -86,14 +93,15 @@ def study_outcome(study: ReinforceStudy, folder: Path, *, command: str = "") -> 
 def _gain(cut: Sequence[list[Any]], place: int) -> dict[str, Any]:
     """What arm ``place`` gained beyond what the first arm gained; both are drawn over the same items."""
     four = [cut[2 * place + 1], cut[2 * place], cut[1], cut[0]]
+    sign = 1 if four[0][0].higher_is_better else -1
     after, before, first_after, first_before = draw(four)
-    gaps = (after - before) - (first_after - first_before)
+    gaps = sign * ((after - before) - (first_after - first_before))
     kept = gaps[~np.isnan(gaps)]
     values = [value(side) for side in four]
     low, high = np.quantile(kept, [0.025, 0.975])
     other = min(np.count_nonzero(kept <= 0), np.count_nonzero(kept >= 0))
     return {
-        "value": (values[0] - values[1]) - (values[2] - values[3]),
+        "value": sign * ((values[0] - values[1]) - (values[2] - values[3])),
         "low": float(low),
         "high": float(high),
         "n": estimate(cut[0]).n,

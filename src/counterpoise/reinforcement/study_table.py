@@ -23,7 +23,8 @@ def markdown(outcome: Mapping[str, Any]) -> str:
         _how(len(seeds)),
     ]
     if outcome["gains"]:
-        parts += [f"## Gains beside those of {arms[0]}", _gains(outcome["gains"])]
+        better = "A gain above 0 is better, whichever way the metric goes."
+        parts += [f"## Gains beside those of {arms[0]}", _gains(outcome["gains"]), better]
     parts += ["## Rewards in training", _rewards(outcome["rewards"])]
     parts += ["## Signs of reward hacking", _alarms(outcome["alarms"])]
     made = outcome["environment"]
@@ -51,10 +52,14 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> str:
         floors = sorted(row["floors"].items(), key=lambda floor: -floor[1])
         best = f"{floors[0][1]:.3f} {floors[0][0]}" if floors else ""
         lines.append(
-            f"| {row['task']} | {row['metric']} | {row['arm']} | {_interval(row['before'])} | "
+            f"| {row['task']} | {_metric(row)} | {row['arm']} | {_interval(row['before'])} | "
             f"{_interval(row['after'])} | {_interval(row['change'], '+')} | {row['after']['n']} | {best} |"
         )
     return "\n".join(lines)
+
+
+def _metric(row: Mapping[str, Any]) -> str:
+    return str(row["metric"]) + ("" if row["higher_is_better"] else " (lower is better)")
 
 
 def _how(seeds: int) -> str:

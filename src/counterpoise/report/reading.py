@@ -118,7 +118,7 @@ class Reading:
 def read(outcome: Outcome) -> Reading:
     """Read what ``run_demo`` returns. ``weights``, ``tuning`` and ``environment`` may be missing."""
     states = [_state(arm) for arm in outcome["arms"]]
-    floors = {name: _estimate(found) for name, found in outcome["floors"].items()}
+    floors = {name: estimate_of(found) for name, found in outcome["floors"].items()}
     return Reading(
         states=states,
         floors=_with_prior(floors, states),
@@ -136,14 +136,15 @@ def _state(arm: Mapping[str, Any]) -> State:
         title=arm["title"],
         objective=arm["objective"],
         rate=arm["rate"],
-        scores={name: _estimate(found) for name, found in arm["scores"].items()},
+        scores={name: estimate_of(found) for name, found in arm["scores"].items()},
         curve=arm.get("curve") or [],
         training=arm.get("training"),
         evaluation_seconds=arm.get("evaluation_seconds") or 0.0,
     )
 
 
-def _estimate(found: Mapping[str, Any]) -> Estimate:
+def estimate_of(found: Mapping[str, Any]) -> Estimate:
+    """Return a value of an outcome with its interval."""
     return Estimate(found["value"], found["low"], found["high"], found["n"])
 
 
@@ -164,7 +165,7 @@ def _comparisons(rows: list[Mapping[str, Any]]) -> list[Paired]:
         family = [row for row in rows if f"{row['task']}: {row['metric']}" == metric]
         corrected = holm([row["p_value"] for row in family])
         found += [
-            Paired(metric, row["ours"], row["theirs"], _estimate(row), row["p_value"], p)
+            Paired(metric, row["ours"], row["theirs"], estimate_of(row), row["p_value"], p)
             for row, p in zip(family, corrected, strict=True)
         ]
     return found

@@ -81,12 +81,14 @@ def curve_groups(reading: StudyReading) -> list[Group]:
     groups = []
     for on, arms in _by_arm(reading, runs):
         lines = {key: {arm: [line(run, key) for run in found] for arm, found in arms.items()} for key in keys}
-        limits = {key: _limits(one for found in lines[key].values() for one in found) for key in keys if key != "loss"}
+        limits = {
+            key: limits_of(one for found in lines[key].values() for one in found) for key in keys if key != "loss"
+        }
         rows = [
             (
                 arm,
                 _rates(arms[arm]),
-                [_curve(lines[key][arm], limits.get(key), _whole(reading, arm, on)) for key in keys],
+                [seed_curve(lines[key][arm], limits.get(key), whole=_whole(reading, arm, on)) for key in keys],
             )
             for arm in arms
         ]
@@ -194,10 +196,17 @@ def _rates(runs: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(dict.fromkeys(rate(run["learning_rate"]) for run in runs if run.get("learning_rate") is not None))
 
 
-def _curve(lines: Sequence[Line], shared: tuple[float, float] | None, whole: bool) -> Curve | None:
+def seed_curve(lines: Sequence[Line], shared: tuple[float, float] | None, *, whole: bool) -> Curve | None:
+    """Lay out one quantity of one arm, a line a seed; None if no seed has any.
+
+    Args:
+        lines: of the seeds.
+        shared: lowest and highest value of the plot; None: those of the lines.
+        whole: all seeds are there, so that their mean is one over all.
+    """
     if not any(lines):
         return None
-    limits = shared or _limits(lines)
+    limits = shared or limits_of(lines)
     steps = [step for line in lines for step, _ in line]
     mean = mean_line(lines) if whole else []
     first, last = min(steps), max(steps)
@@ -221,7 +230,7 @@ def _path(line: Line, steps: tuple[float, float], limits: tuple[float, float]) -
     return "M" + " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
 
 
-def _limits(lines: Iterable[Line]) -> tuple[float, float]:
+def limits_of(lines: Iterable[Line]) -> tuple[float, float]:
     """Of what is drawn: points that are averaged before they are drawn count as their mean."""
     values = [value for line in lines for _, value in thin(line)]
     return (min(values), max(values)) if values else (0.0, 1.0)

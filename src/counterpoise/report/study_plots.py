@@ -62,16 +62,34 @@ def panels(reading: StudyReading, family: str) -> list[Panel]:
 
 
 def _panel(task: str, gaps: Sequence[Gap]) -> Panel:
-    lowest, highest = min(0.0, *(gap.low for gap in gaps)), max(0.0, *(gap.high for gap in gaps))
-    place = scale(lowest, highest)
     names = names_of([(gap.ours, gap.trained_on) for gap in gaps])
-    rows = []
-    for gap, name in zip(gaps, names, strict=True):
-        text = f"{with_interval(gap, signed)}, p {p_value(gap.p_holm)}"
-        rows.append(Row(name, text, place(gap.low), place(gap.value), place(gap.high), gap.direction))
+    rows = [
+        (name, gap, f"{with_interval(gap, signed)}, p {p_value(gap.p_holm)}", gap.direction)
+        for gap, name in zip(gaps, names, strict=True)
+    ]
     one = gaps[0]
+    return panel(task, one.metric, one.n, rows, higher_is_better=one.higher_is_better, theirs=one.theirs)
+
+
+def panel(
+    task: str,
+    metric: str,
+    n: int,
+    gaps: Sequence[tuple[str, Estimate, str, Direction]],
+    *,
+    higher_is_better: bool,
+    theirs: str,
+) -> Panel:
+    """Lay out differences on one task: label, difference, what it says and its direction, at least one."""
+    lowest = min(0.0, *(gap.low for _, gap, _, _ in gaps))
+    highest = max(0.0, *(gap.high for _, gap, _, _ in gaps))
+    place = scale(lowest, highest)
+    rows = [
+        Row(label, text, place(gap.low), place(gap.value), place(gap.high), direction)
+        for label, gap, text, direction in gaps
+    ]
     ticks = [(place(tick), tick_text(tick)) for tick in round_ticks(lowest, highest)]
-    return Panel(task, one.metric, one.n, rows, ticks, place(0.0), one.higher_is_better, one.theirs)
+    return Panel(task, metric, n, rows, ticks, place(0.0), higher_is_better, theirs)
 
 
 @dataclass(frozen=True)

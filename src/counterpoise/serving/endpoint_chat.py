@@ -15,7 +15,7 @@ import requests
 from counterpoise.data.example import Message
 from counterpoise.endpoints import EndpointClient
 from counterpoise.endpoints.address import find_key, is_loopback
-from counterpoise.endpoints.connection import RequestFailed, _Bearer
+from counterpoise.endpoints.connection import BearerToken, RequestFailed
 from counterpoise.serving.conversation import Write
 
 TOO_LONG = (400, 413, 422)
@@ -53,7 +53,7 @@ class EndpointChat:
         self._temperature, self._new, self._timeout = temperature, max_new_tokens, timeout
         self._session = requests.Session()
         self._session.trust_env = not is_loopback(self.url)
-        self._auth = _Bearer(find_key(None, self.url))
+        self._auth = BearerToken(find_key(None, self.url))
 
     def answer(self, messages: list[Message], write: Write, note: Write) -> str:
         """See `conversation.Partner`.

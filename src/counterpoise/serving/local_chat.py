@@ -38,14 +38,16 @@ class LocalChat:
     ) -> None:
         from counterpoise.evaluation.local import LocalBackend
         from counterpoise.evaluation.prompt_format import prompt_format
-        from counterpoise.evaluation.subjects import LocalModel, _parts
+        from counterpoise.evaluation.subjects import LocalModel, name_parts
 
         backend = LocalModel(model, say=say).backend()
         if not isinstance(backend, LocalBackend):
             raise UserError(f"{model}: this is an encoder, which writes no text; expected a language model")
         self._loaded, self.temperature = backend.loaded, temperature
         if format == "auto":
-            format = "plain" if learned_plain(_parts(model)[1]) or not self._loaded.tokenizer.chat_template else "chat"
+            format = (
+                "plain" if learned_plain(name_parts(model)[1]) or not self._loaded.tokenizer.chat_template else "chat"
+            )
         self.form = prompt_format(self._loaded, format, truncate=True)
         window = self.form.max_length
         self.max_new_tokens = max_new_tokens if window is None else max(1, min(max_new_tokens, window // 2))

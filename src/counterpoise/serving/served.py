@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from counterpoise.errors import UserError
-from counterpoise.evaluation.subjects import _parts
+from counterpoise.evaluation.subjects import name_parts
 from counterpoise.models.fetch import ResolvedModel, resolve
 from counterpoise.serving.naming import checked_name, default_name, learned_plain
 
@@ -78,9 +78,9 @@ def prepare(
 
     from counterpoise.models.architecture import attention_kernel, text_architecture
     from counterpoise.models.encoder import is_trained_encoder
-    from counterpoise.models.load import _default_device, choose_dtype, load_tokenizer
+    from counterpoise.models.load import choose_dtype, default_device, load_tokenizer
 
-    base, own = _parts(model)
+    base, own = name_parts(model)
     chosen = checked_name(name) if name is not None else default_name(model)
     resolved = resolve(own, on_progress=on_progress)
     plain = learned_plain(own)
@@ -109,7 +109,7 @@ def prepare(
         _replace(folder / "chat_template.jinja", plain_template(tokenizer))
         notes.append("prompts are written by the plain template, as in training")
     stops = _write_generation_config(folder, config, tokenizer, plain)
-    dtype = str(choose_dtype("auto", _default_device())).removeprefix("torch.")
+    dtype = str(choose_dtype("auto", default_device())).removeprefix("torch.")
     return Served(chosen, cache, folder, stops, dtype, attention_kernel(model, config, "auto"), tuple(notes))
 
 

@@ -153,7 +153,7 @@ def _open_folder(config: RunConfig, folder: Path, overwrite: bool) -> dict[str, 
         written.unlink()  # last: a kill before leaves a run that --overwrite deletes
     if written.exists():
         before = _as_today(yaml.safe_load(written.read_text(encoding="utf-8")))
-        changed = _first_change(_binding(before), _binding(config.plain()))
+        changed = first_change(_binding(before), _binding(config.plain()))
         if changed:
             raise UserError(
                 f"{folder} holds a run with another config ({changed}); "
@@ -187,11 +187,11 @@ def _binding(plain: dict[str, Any]) -> dict[str, Any]:
     return plain | {"training": {key: value for key, value in training.items() if key not in free}}
 
 
-def _first_change(old: Any, new: Any, where: str = "") -> str:
+def first_change(old: Any, new: Any, where: str = "") -> str:
     """Return ``key: was X, is Y`` for the first key in which two configs differ, or an empty string."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*new, *(k for k in old if k not in new)]:
-            if found := _first_change(old.get(key), new.get(key), f"{where}.{key}" if where else str(key)):
+            if found := first_change(old.get(key), new.get(key), f"{where}.{key}" if where else str(key)):
                 return found
         return ""
     return "" if old == new or (isinstance(new, list) and list(old or []) == new) else f"{where}: was {old}, is {new}"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from counterpoise.data.catalog import select_records
-from counterpoise.data.formats import RecordError, _text, _value
+from counterpoise.data.formats import RecordError, text_at, value_at
 from counterpoise.data.records import Located, Problem, read_records
 from counterpoise.errors import UserError
 from counterpoise.evaluation.perturbation.cell_lines import CELL_LINES, cell_line_of
@@ -139,18 +139,18 @@ def _rows(
 
 def _question(view: PerturbationView, answer: str, located: Located, found: Questions) -> Question:
     record, columns = located.record, view.columns
-    perturbation = _text(record, columns.perturbation, filled=True).strip()
-    gene = _text(record, columns.gene, filled=True).strip()
-    label = _value(record, answer)
+    perturbation = text_at(record, columns.perturbation, filled=True).strip()
+    gene = text_at(record, columns.gene, filled=True).strip()
+    label = value_at(record, answer)
     if isinstance(label, bool) or str(label).strip() not in ("0", "1"):
         raise RecordError(f"column {answer!r} is {label!r}; expected 0 or 1")
     if columns.about_perturbation:
-        found.about_perturbation[perturbation] = _text(record, columns.about_perturbation, filled=True).strip()
-    if columns.about_gene and (about := _text(record, columns.about_gene, optional=True).strip()):
+        found.about_perturbation[perturbation] = text_at(record, columns.about_perturbation, filled=True).strip()
+    if columns.about_gene and (about := text_at(record, columns.about_gene, optional=True).strip()):
         found.about_gene[gene] = about
-    cell_line = view.cell_line or _text(record, columns.cell_line, filled=True).strip()
+    cell_line = view.cell_line or text_at(record, columns.cell_line, filled=True).strip()
     known = cell_line_of(cell_line)
-    about = _text(record, columns.about_cell_line, optional=True).strip() if columns.about_cell_line else ""
+    about = text_at(record, columns.about_cell_line, optional=True).strip() if columns.about_cell_line else ""
     if known is None and not about:
         raise RecordError(
             f"column {columns.cell_line!r} is {cell_line!r}, which is no known cell line; expected "

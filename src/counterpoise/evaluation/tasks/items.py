@@ -23,7 +23,7 @@ from typing import Any
 from counterpoise.data.catalog import DATA_DIR_VARIABLE, select_records, split_file
 from counterpoise.data.conll import SUFFIXES, conll_records
 from counterpoise.data.example import Example, Message
-from counterpoise.data.formats import RecordError, _identifier, _kind, _text, _value
+from counterpoise.data.formats import RecordError, kind_of_value, record_id, text_at, value_at
 from counterpoise.data.labelled_reading import LabelledExample, tagged_words
 from counterpoise.data.records import Located, Problem, kind_of, read_records
 from counterpoise.errors import UserError, nearest
@@ -190,7 +190,7 @@ def _records(spec: TaskSpec, path: Path) -> Iterator[Located | Problem]:
 def _item(spec: TaskSpec, located: Located) -> Item:
     record = located.record
     item = Item(
-        id=_identifier(record) or located.source,
+        id=record_id(record) or located.source,
         prompt="",
         target="",
         source=located.source,
@@ -216,7 +216,7 @@ Filled = tuple[Item, dict[str, str]]
 
 def _choice(spec: TaskSpec, record: Mapping[str, Any], item: Item) -> Filled:
     options = _options(spec, record)
-    value = _value(record, spec.answer)
+    value = value_at(record, spec.answer)
     if spec.labels:
         if str(value) not in spec.labels:
             raise RecordError(f"column {spec.answer!r} is {value!r}; expected {', '.join(spec.labels)}")
@@ -238,9 +238,9 @@ def _choice(spec: TaskSpec, record: Mapping[str, Any], item: Item) -> Filled:
 def _options(spec: TaskSpec, record: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(spec.options, str):
         return tuple(spec.options)
-    found = _value(record, spec.options)
+    found = value_at(record, spec.options)
     if not isinstance(found, list) or len(found) < 2 or not all(isinstance(x, str) and x.strip() for x in found):
-        raise RecordError(f"column {spec.options!r} is {_kind(found)}; expected a list of two or more texts")
+        raise RecordError(f"column {spec.options!r} is {kind_of_value(found)}; expected a list of two or more texts")
     if len(found) > len(LETTERS):
         raise RecordError(f"column {spec.options!r} has {len(found)} options; expected at most {len(LETTERS)}")
     return tuple(found)
@@ -263,9 +263,9 @@ def entity_target(spec: TaskSpec, words: Sequence[str], tags: Sequence[str]) -> 
 
 
 def _labels(spec: TaskSpec, record: Mapping[str, Any], item: Item) -> Filled:
-    found = _value(record, spec.answer)
+    found = value_at(record, spec.answer)
     if not isinstance(found, list):
-        raise RecordError(f"column {spec.answer!r} is {_kind(found)}; expected a list of labels")
+        raise RecordError(f"column {spec.answer!r} is {kind_of_value(found)}; expected a list of labels")
     unknown = [label for label in found if label not in spec.options]
     if unknown:
         raise RecordError(f"label {unknown[0]!r} is none of the known ones: {', '.join(spec.options)}")
@@ -275,17 +275,17 @@ def _labels(spec: TaskSpec, record: Mapping[str, Any], item: Item) -> Filled:
 
 
 def _number(spec: TaskSpec, record: Mapping[str, Any], item: Item) -> Filled:
-    found = _value(record, spec.answer)
+    found = value_at(record, spec.answer)
     value = math.nan
     if isinstance(found, int | float) and not isinstance(found, bool):
         value = float(found)
     if not math.isfinite(value):
-        raise RecordError(f"column {spec.answer!r} is {_kind(found)}; expected a finite number")
+        raise RecordError(f"column {spec.answer!r} is {kind_of_value(found)}; expected a finite number")
     return replace(item, value=value, target=f"{value:.1f}", options=tuple(spec.options)), {}
 
 
 def _free(spec: TaskSpec, record: Mapping[str, Any], item: Item) -> Filled:
-    return replace(item, target=_text(record, spec.answer, filled=True).strip() if spec.answer else ""), {}
+    return replace(item, target=text_at(record, spec.answer, filled=True).strip() if spec.answer else ""), {}
 
 
 def _gene_set(spec: TaskSpec, record: Mapping[str, Any], item: Item) -> Filled:
@@ -293,12 +293,12 @@ def _gene_set(spec: TaskSpec, record: Mapping[str, Any], item: Item) -> Filled:
     from counterpoise.biology.naming.prompt import direct_prompt
 
     assert spec.gene_sets is not None
-    found = _value(record, spec.gene_sets.genes)
+    found = value_at(record, spec.gene_sets.genes)
     genes = tuple(found.split() if isinstance(found, str) else found if isinstance(found, list) else ())
     if not genes or not all(isinstance(gene, str) and gene.strip() for gene in genes):
-        wrong = _kind(found)
+        wrong = kind_of_value(found)
         raise RecordError(f"column {spec.gene_sets.genes!r} is {wrong}; expected a list of genes, at least one")
-    target = _text(record, spec.answer, filled=True).strip()
+    target = text_at(record, spec.answer, filled=True).strip()
     prompt = "" if spec.prompt else direct_prompt(genes)
     return replace(item, words=genes, target=target, prompt=prompt), {"genes": ", ".join(genes)}
 
@@ -307,12 +307,12 @@ def fill_in(template: str, record: Mapping[str, Any]) -> str:
     """Put columns in for their names in braces: text as it is, a list joined by newlines, a number as written."""
 
     def column(found: re.Match[str]) -> str:
-        value = _value(record, found[1])
+        value = value_at(record, found[1])
         if isinstance(value, list) and all(isinstance(part, str) for part in value):
             return "\n".join(value)
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             return str(value)
-        raise RecordError(f"column {found[1]!r} is {_kind(value)}; expected text, or a list of texts")
+        raise RecordError(f"column {found[1]!r} is {kind_of_value(value)}; expected text, or a list of texts")
 
     return re.sub(r"\{(\w+)\}", column, template)
 

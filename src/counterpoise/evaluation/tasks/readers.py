@@ -27,6 +27,13 @@ def gene_process(split: str) -> list[Item]:
     ]
 
 
+def gene_siblings(split: str) -> list[Item]:
+    """Return the multiple-choice items of `evaluation.gene_siblings`, one a gene; those of train may be learnt from."""
+    from counterpoise.evaluation.gene_siblings import gene_sibling_items
+
+    return gene_sibling_items(split)
+
+
 def general_sentences(split: str) -> list[Item]:  # noqa: ARG001 - one set of sentences serves every split
     """Return the embedded general sentences."""
     from counterpoise.evaluation.nll import general_sentences as sentences
@@ -39,5 +46,6 @@ def general_sentences(split: str) -> list[Item]:  # noqa: ARG001 - one set of se
 
 READERS: dict[str, Callable[[str], list[Item]]] = {
     "gene-process": gene_process,
+    "gene-siblings": gene_siblings,
     "general-sentences": general_sentences,
 }

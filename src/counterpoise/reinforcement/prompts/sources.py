@@ -5,12 +5,13 @@
     load_prompts("perturbation:perturbqa-k562-de", data_dir="biomedical", limit=1200)
 
 - ``pubmedqa``: a question about an abstract, answered yes, no or maybe;
-- ``gene-process``: which of four sibling processes is a gene in? (`prompts.gene_process`);
+- ``gene-process``: which of four sibling processes is a gene in? (`evaluation.gene_siblings`);
 - ``ner``: the entities of a sentence; a task of one type after the colon, else ncbi-disease;
 - ``perturbation``: does, or how does, a gene respond to another's knock-down? A task after the colon, else
   perturbqa-k562-dir. Only genes that are asked with both answers: on others the gene alone tells the answer.
 
-All but gene-process ask in the words of the evaluation task, so that training and evaluation ask alike.
+All ask in the words of an evaluation task (of gene-process it is gene-siblings), so that training and evaluation ask
+alike.
 """
 
 from __future__ import annotations
@@ -24,17 +25,22 @@ from typing import Any
 from counterpoise.data.catalog import DATA_DIR_VARIABLE
 from counterpoise.errors import UserError, nearest
 from counterpoise.evaluation import tasks
+from counterpoise.evaluation.gene_siblings import gene_sibling_items
 from counterpoise.evaluation.perturbation.questions import read_questions
 from counterpoise.evaluation.spans import mentions_of, parse_mentions
 from counterpoise.evaluation.tasks.item import Item
 from counterpoise.evaluation.tasks.items import local_file, read_items
 from counterpoise.evaluation.tasks.spec import TaskSpec
-from counterpoise.reinforcement.prompts.gene_process import gene_process_prompts
 from counterpoise.reinforcement.prompts.prompt import Prompt
 
 logger = logging.getLogger(__name__)
 
-SOURCES = {"pubmedqa": "pubmedqa", "gene-process": "", "ner": "ncbi-disease", "perturbation": "perturbqa-k562-dir"}
+SOURCES = {
+    "pubmedqa": "pubmedqa",
+    "gene-process": "gene-siblings",
+    "ner": "ncbi-disease",
+    "perturbation": "perturbqa-k562-dir",
+}
 """Source -> the evaluation task that it asks from, if none is named after a colon."""
 
 
@@ -52,7 +58,7 @@ def load_prompts(
         source: a name of `SOURCES`, for ner and perturbation with a task after a colon.
         data_dir: the folder of local copies; by default the environment variable COUNTERPOISE_DATA.
         split: "train"; others to measure what was learnt.
-        limit: so many at most: a random sample, of perturbation prompts whole genes.
+        limit: so many at most: a random sample, of perturbation prompts whole genes, of gene-process the first.
         seed: draws that sample, and the options of gene-process.
 
     Raises:
@@ -65,9 +71,9 @@ def load_prompts(
         raise UserError(f"prompts of {source!r} are unknown{nearest(name, list(SOURCES))}; expected {listed}")
     if limit is not None and limit < 1:
         raise UserError(f"limit is {limit}; expected a whole number of at least 1")
-    if name == "gene-process":
-        return gene_process_prompts(split, limit=limit, seed=seed)
     spec = tasks.get(task or SOURCES[name])
+    if name == "gene-process":  # whole blocks, in which neither an option's wording nor its letter tells anything
+        return [_choice(spec, split, item) for item in gene_sibling_items(split, limit=limit, seed=seed)]
     _check_kind(name, spec)
     _check_local(spec, split, data_dir)
     if spec.perturbation is not None:
@@ -122,11 +128,14 @@ def _check_local(spec: TaskSpec, split: str, data_dir: str | Path | None) -> Non
 
 def _prompt(spec: TaskSpec, split: str, item: Item, answer: Any, columns: dict[str, Any]) -> Prompt:
     messages = ({"role": "user", "content": item.prompt},)
-    return Prompt(f"{spec.name}/{split}/{item.id}", messages, answer, spec.name, {**columns, "group": item.group})
+    name = item.id if spec.is_embedded else f"{spec.name}/{split}/{item.id}"
+    return Prompt(name, messages, answer, spec.name, {**columns, "group": item.group})
 
 
 def _choice(spec: TaskSpec, split: str, item: Item) -> Prompt:
     columns: dict[str, Any] = {"options": list(item.options)}
+    if item.option_texts:
+        columns["option_texts"] = list(item.option_texts)
     if spec.perturbation is not None:
         columns |= {"answer_in": spec.perturbation.answer_in, "gene": item.group}
     return _prompt(spec, split, item, item.options[item.answer], columns)

@@ -1,6 +1,6 @@
 """Which of four sibling processes is a human gene in? From the embedded ontology, so that nothing else is needed.
 
-    prompts = gene_process_prompts("train", limit=400, seed=0)
+    items = gene_sibling_items("test")               # 404 items, one a gene
 
 The options are biological processes under one parent in the Gene Ontology (is-a or part-of). The gene is in the right
 one by experimental evidence (or TAS, IC), directly or through a term below it; to the others it is linked by no
@@ -11,8 +11,9 @@ in each of the four questions the right one stands at another letter. So over wh
 gene, but only how frequent, familiar or well placed an option is, is right in exactly one of four: neither the wording
 of an option nor its letter tells anything. Every gene is asked about once at most.
 
-Genes have the split that they have in every task (`data.facts`), such as the evaluation task gene-process, which asks
-about the same genes with options that need not be siblings.
+Genes have the split that they have in every task (`data.facts`), such as the task gene-process, which asks about the
+same genes without listing options, and whose options need not be siblings. Reinforcement asks these questions of
+training genes (`reinforcement.prompts`).
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from functools import cache
 
 from counterpoise.biology.ontology import EXPERIMENTAL, load_ontology
 from counterpoise.data import facts
-from counterpoise.evaluation.tasks.items import LETTERS
-from counterpoise.reinforcement.prompts.prompt import Prompt
+from counterpoise.evaluation.tasks.item import Item
 
-NAME = "gene-process"
-OPTIONS = 4
+NAME = "gene-siblings"
+LETTERS = "ABCD"
+OPTIONS = len(LETTERS)
 SIZES = (10, 500)
 """Fewest and most human genes of a process that is an option: smaller ones no model knows, larger ones tell little."""
 TRIES = 4
@@ -38,8 +39,8 @@ Block = tuple[tuple[str, str], ...]
 """(GO id, symbol) of each option: the process, and the gene that is in it and in none of the others."""
 
 
-def gene_process_prompts(split: str = "train", *, limit: int | None = None, seed: int = 0) -> list[Prompt]:
-    """Return the prompts of a split, block after block.
+def gene_sibling_items(split: str = "test", *, limit: int | None = None, seed: int = 0) -> list[Item]:
+    """Return the questions of a split, block after block.
 
     Args:
         split: "train", "dev" or "test".
@@ -50,12 +51,12 @@ def gene_process_prompts(split: str = "train", *, limit: int | None = None, seed
         UserError: an unknown split.
     """
     chosen = facts.check_split(split)
-    prompts: list[Prompt] = []
+    items: list[Item] = []
     for block in _blocks(chosen, seed):
-        prompts += _ask(chosen, block, seed)
-        if limit is not None and len(prompts) >= limit:
+        items += _ask(chosen, block, seed)
+        if limit is not None and len(items) >= limit:
             break
-    return prompts[:limit]
+    return items[:limit]
 
 
 @cache
@@ -116,27 +117,30 @@ def _block(
     return None
 
 
-def _ask(split: str, block: Block, seed: int) -> list[Prompt]:
+def _ask(split: str, block: Block, seed: int) -> list[Item]:
     """Make the questions of a block, the right option at another letter in each."""
     ontology, genes = load_ontology(), facts.load().genes
     draw = random.Random(f"{NAME}/{split}/{seed}/" + "+".join(symbol for _, symbol in block))
     places = draw.sample(range(OPTIONS), OPTIONS)
-    prompts = []
+    items = []
     for place, (right, symbol) in zip(places, block, strict=True):
         others = [go_id for go_id, _ in block if go_id != right]
         draw.shuffle(others)
-        texts = [ontology.terms[go_id].name for go_id in [*others[:place], right, *others[place:]]]
-        letters = list(LETTERS[:OPTIONS])
-        listed = "\n".join(f"{letter}. {text}" for letter, text in zip(letters, texts, strict=True))
-        question = facts.prompt(genes[symbol])
-        asked = f"{question}\n\n{listed}\n\nAnswer with the letter of the right option.\nAnswer:"
-        prompts.append(
-            Prompt(
+        texts = tuple(ontology.terms[go_id].name for go_id in [*others[:place], right, *others[place:]])
+        listed = "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, texts, strict=True))
+        asked = f"\n\n{listed}\n\nAnswer with the right option.\nAnswer:"
+        items.append(
+            Item(
                 id=f"{NAME}/{split}/{symbol}",
-                messages=({"role": "user", "content": asked},),
-                answer=letters[place],
-                task=NAME,
-                columns={"options": letters, "option_texts": texts, "group": symbol},
+                prompt=facts.prompt(genes[symbol]) + asked,
+                target=f"{LETTERS[place]}. {texts[place]}",
+                source=f"{NAME}/{split}/{symbol}",
+                text=symbol,
+                group=symbol,
+                prior_prompt=facts.prior_prompt() + asked,
+                options=tuple(LETTERS),
+                option_texts=texts,
+                answer=place,
             )
         )
-    return prompts
+    return items
