@@ -200,6 +200,26 @@ def test_unmatched_mentions_are_false_positives():
     assert {metric.task for metric in found.values()} == {"t"}
 
 
+def test_sentences_exactly_right_and_none_that_is_none():
+    """A model that never says none has the same recall, and shows in these two."""
+    said = [["ovarian cancer", "pain"], ["gene"]]
+    always, rightly = (measure_mentions("t", TWO, [*said[:1], last]) for last in (["gene"], []))
+    assert [always[metric].value for metric in ("entity recall", "exact match", "specificity")] == [1.0, 0.5, 0.0]
+    assert [rightly[metric].value for metric in ("entity recall", "exact match", "specificity")] == [1.0, 1.0, 1.0]
+    missed = measure_mentions("t", TWO, [["pain"], []])  # one of two: not exact, and no matter to specificity
+    assert [missed[metric].value for metric in ("exact match", "specificity")] == [0.5, 1.0]
+    nowhere = measure_mentions("t", TWO, [[], ["flu"]])  # what is said and stands nowhere is said all the same
+    assert [nowhere[metric].value for metric in ("exact match", "specificity")] == [0.0, 0.0]
+    assert "specificity" not in measure_mentions("t", TWO[:1], [[]])  # no sentence is without an entity
+
+
+def test_the_interval_of_specificity_is_that_of_the_sentences_without_an_entity():
+    examples = [TWO[0]] * 150 + [TWO[1]] * 50
+    found = measure_mentions("t", examples, [[]] * 150 + [[], ["gene"]] * 25)["specificity"].estimate()
+    assert found.value == 0.5
+    assert 0.10 < (found.high - found.low) / 2 < 0.17  # 1.96 * sqrt(.25 / 50) = .14, not the .07 of 200
+
+
 def test_a_repeated_mention_does_not_pay():
     once, often = (measure_mentions("t", TWO, [["pain"] * n, []])["entity F1"].value for n in (1, 5))
     assert once == pytest.approx(2 / 3)
@@ -247,7 +267,9 @@ def test_mapped_mentions_score_as_their_tags_do(data):
     ]
     space = LabelSpace("token-classification", ("O", "B-X", "I-X", "B-Y", "I-Y"))
     by_tags = measure_labels("t", space, examples, tags)
-    assert measure_mentions("t", examples, said)["entity F1"].value == by_tags["entity F1"].value
+    by_words = measure_mentions("t", examples, said)
+    assert by_words.keys() == by_tags.keys() - {"word macro F1", "token accuracy"}
+    assert {metric: by_words[metric].value for metric in by_words} == {m: by_tags[m].value for m in by_words}
     words = measure_mentions("t", examples, said, one_word_entities=True)["word macro F1"]
     assert words.value == by_tags["word macro F1"].value
 

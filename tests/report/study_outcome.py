@@ -25,6 +25,7 @@ def make_study(**changes: Any) -> dict[str, Any]:
     comparisons = [_gap("baseline", arm, "base", task) for task in TASKS if task not in FORGETTING for arm in ARMS[1:]]
     comparisons += [_gap("forgetting", arm, "base", task) for task in FORGETTING for arm in ARMS[1:]]
     comparisons += [_gap("sft", arm, "sft", task) for task in TASKS if task not in FORGETTING for arm in ARMS[2:]]
+    also = [("pubmedqa", "accuracy, per token"), ("general-sentences", "confidence")]
     made = {
         "name": "objectives-smollm2",
         "command": "counterpoise compare examples/studies/objectives.yaml --data-dir biomedical",
@@ -59,6 +60,18 @@ def make_study(**changes: Any) -> dict[str, Any]:
         "budget": [{"arm": arm, "trained_on": "all", "seed": seed, "steps": 120, "samples": 1920, "tokens": 412_345,
                     "order": f"{seed}b7e41c09d2f"} for arm in ARMS[1:] for seed in SEEDS],
         "budget_note": "",
+        "also": {
+            "scores": [_score(arm, task) | {"metric": metric} for task, metric in also for arm in ARMS],
+            "comparisons": [
+                _gap(family, arm, theirs, task) | {"metric": metric}
+                for task, metric in also
+                for family, theirs, arms in (
+                    ("forgetting" if task in FORGETTING else "baseline", "base", ARMS[1:]),
+                    ("sft-forgetting" if task in FORGETTING else "sft", "sft", ARMS[2:]),
+                )
+                for arm in arms
+            ],
+        },
         "frontiers": [frontier("medquad"), frontier("gene-summaries")],
         "curves": [curve(arm, seed, draw) for arm in ARMS[1:] for seed in SEEDS],
         "heat": [heat("Which process is KRT5 part of?", " keratin ization of the epi dermis"), heat("What is gout?")],

@@ -24,10 +24,10 @@ from counterpoise.report.study_reading import read_study_outcome
 
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\u202e\x00👩‍🔬"
 SECTIONS = (
-    "conclusions", "results", "differences-baseline", "differences-sft", "forgetting", "frontier", "training",
-    "weights", "heat", "by-item", "done", "notes", "made",
+    "conclusions", "results", "differences-baseline", "differences-sft", "forgetting", "also", "frontier",
+    "training", "weights", "heat", "by-item", "done", "notes", "made",
 )  # fmt: skip
-NEW = ("axes", "arm_settings", "unfinished", "budget", "budget_note", "frontiers", "curves", "heat", "items")
+NEW = ("axes", "arm_settings", "unfinished", "budget", "budget_note", "also", "frontiers", "curves", "heat", "items")
 STOPPED = {"arm": "dft", "trained_on": "all", "seed": 2, "why": "stopped at step 60 of 120"}
 
 
@@ -171,7 +171,7 @@ def names(text):
 
 
 def test_wide_intervals_leave_nothing_to_conclude():
-    outcome = make_study(frontiers=[])
+    outcome = make_study(frontiers=[], also={})
     for row in outcome["comparisons"]:
         row |= {"low": row["value"] - 9, "high": row["value"] + 9}
     said = conclusions(read_study_outcome(outcome))

@@ -56,7 +56,7 @@ def side(arm, on, task, mean, seeds=(0, 1), higher=True, n=80, metric="m"):
     for seed in seeds:
         totals = mean + HARD[:n] + 0.1 * np.random.default_rng([seed, n]).normal(size=n)
         one = SimpleNamespace(
-            arm=SimpleNamespace(name=arm), on=on, seed=seed, spec=SimpleNamespace(name=task), metric=metric,
+            arm=SimpleNamespace(name=arm), on=on, seed=seed, name=task, spec=SimpleNamespace(name=task), metric=metric,
             scored=([str(i) for i in range(n)], Measurement(task, metric, totals, np.ones(n), higher)),
         )  # fmt: skip
         made.append(one)
@@ -149,7 +149,7 @@ def test_a_study_asks_for_it(tmp_path):
     said = [line for line in markdown(outcome).splitlines() if line.startswith("Clearly beaten")]
     assert len(said) == 1
     assert said[0].startswith(
-        "Clearly beaten in what is gained on gad and lost on general-sentences (on the front in f"
+        "Clearly beaten in what is gained on gad (positive micro F1) and lost on general-sentences (NLL) (on the front"
     )
     assert "sft trained on gad" in said[0]
     assert "dft" not in said[0]

@@ -14,6 +14,10 @@ Metrics of BLURB (Gu et al. 2021, arXiv 2007.15779, as in the evaluation code of
   is over the items predicted to be positive, recall over those that are, so that a wrong positive label costs both;
 - micro F1 (multi-label, HoC) is over the cells of the matrix of documents and labels;
 - Pearson is undefined, and counted as 0, where either side is constant.
+
+Beside entity F1 stand its precision and recall, ``exact match`` (sentences whose entities are all found, and nothing
+else) and ``specificity`` (of the sentences without an entity, those in which none is named; left out where there is no
+such sentence): a model that never says "none" shows there, and hardly in F1.
 """
 
 from __future__ import annotations
@@ -54,7 +58,8 @@ def measure_labels(
             positive micro F1.
 
     Returns:
-        token classification: ``entity F1``, ``word macro F1``, ``token accuracy``; sequence classification:
+        token classification: ``entity F1`` and what `entity_metrics` puts beside it, ``word macro F1``, ``token
+        accuracy``; sequence classification:
         ``accuracy``, ``macro F1``, and with ``negative`` ``positive micro F1``; multi-label: ``micro F1``,
         ``macro F1``; regression: ``Pearson``. A macro average is over the labels or types that occur among gold or
         predicted.
@@ -110,6 +115,26 @@ def macro_f1(sums: Array) -> Array:
     return np.asarray((f1(table) * occurs).sum(-1) / np.maximum(occurs.sum(-1), 1))
 
 
+def entity_metrics(name: str, counts: Sequence[Sequence[int]]) -> list[LabelMeasurement]:
+    """Return entity F1, precision and recall, exact match and, where it is defined, specificity.
+
+    ``counts`` holds the true positives, false positives and false negatives of each sentence.
+    """
+    sums = np.array(counts, dtype=np.float64).reshape(-1, 3)
+    exact = (sums[:, 1] == 0) & (sums[:, 2] == 0)
+    empty = (sums[:, 0] == 0) & (sums[:, 2] == 0)
+    found = [
+        LabelMeasurement(name, "entity F1", sums, f1),
+        LabelMeasurement(name, "entity precision", sums, _precision),
+        LabelMeasurement(name, "entity recall", sums, _recall),
+        LabelMeasurement(name, "exact match", np.stack([exact, np.ones(len(sums))], 1).astype(np.float64), _share),
+    ]
+    if empty.any():
+        sentences = np.stack([exact & empty, empty], 1).astype(np.float64)
+        found.append(LabelMeasurement(name, "specificity", sentences, _share))
+    return found
+
+
 def typed_words(tags: Sequence[str]) -> set[tuple[str, int]]:
     """Return the (type, word) of each labelled word, whether its tag begins an entity or not.
 
@@ -139,7 +164,7 @@ def _tag_metrics(
         right.append([sum(a == b for a, b in zip(ours, theirs, strict=True)), len(ours)])
         words.append(word_counts(typed_words(ours), typed_words(theirs), kinds))
     return [
-        LabelMeasurement(name, "entity F1", np.array(counts, dtype=np.float64), f1),
+        *entity_metrics(name, counts),
         LabelMeasurement(name, "word macro F1", np.array(words, dtype=np.float64).reshape(len(gold), -1), macro_f1),
         LabelMeasurement(name, "token accuracy", np.array(right, dtype=np.float64), _share),
     ]
@@ -197,5 +222,13 @@ def _correlation(sums: Array) -> Array:
     return np.asarray(np.where(defined, xy - x * y / n, 0.0) / np.sqrt(np.where(defined, variances, 1.0)))
 
 
+def _precision(sums: Array) -> Array:
+    return np.asarray(sums[..., 0] / np.maximum(sums[..., 0] + sums[..., 1], 1.0))
+
+
+def _recall(sums: Array) -> Array:
+    return np.asarray(sums[..., 0] / np.maximum(sums[..., 0] + sums[..., 2], 1.0))
+
+
 def _share(sums: Array) -> Array:
-    return np.asarray(sums[..., 0] / sums[..., 1])
+    return np.asarray(sums[..., 0] / np.maximum(sums[..., 1], 1.0))

@@ -33,11 +33,10 @@ import numpy as np
 
 from counterpoise.data.labelled_reading import LabelledExample
 from counterpoise.evaluation.labels import (
-    Array,
     LabelMeasurement,
     LabelMeasurements,
     entities,
-    f1,
+    entity_metrics,
     macro_f1,
     typed_words,
     word_counts,
@@ -204,8 +203,8 @@ def measure_mentions(
             is as many false positives as it has words between blanks.
 
     Returns:
-        ``entity F1`` (strict: type and both ends), ``entity precision`` and ``entity recall``; where words are scored
-        ``word macro F1`` over the types that occur. They are defined as in `measure_labels`.
+        ``entity F1`` (strict: type and both ends) and what `labels.entity_metrics` puts beside it; where words are
+        scored ``word macro F1`` over the types that occur. They are defined as in `measure_labels`.
 
     Raises:
         ValueError: no examples, not one prediction an example, or mentions without types where there are several.
@@ -219,11 +218,10 @@ def measure_mentions(
     for example, mentions in zip(examples, by_type, strict=True):
         mapped = {kind: find_spans(example.words, found) for kind, found in mentions.items()}
         rows.append(_word_row(example, mapped, kinds) if one_word_entities else _entity_row(example, mapped))
+    if not one_word_entities:
+        return {found.metric: found for found in entity_metrics(name, rows)}
     sums = np.array(rows, dtype=np.float64).reshape(len(rows), -1)
-    if one_word_entities:
-        return {"word macro F1": LabelMeasurement(name, "word macro F1", sums, macro_f1)}
-    statistics = {"entity F1": f1, "entity precision": _precision, "entity recall": _recall}
-    return {metric: LabelMeasurement(name, metric, sums, statistic) for metric, statistic in statistics.items()}
+    return {"word macro F1": LabelMeasurement(name, "word macro F1", sums, macro_f1)}
 
 
 def _typed(mentions: Mentions | Sequence[str], kinds: Sequence[str]) -> Mentions:
@@ -247,11 +245,3 @@ def _word_row(example: LabelledExample, mapped: Mapping[str, Mapped], kinds: Seq
     for kind, mentions in mapped.items():
         row[3 * kinds.index(kind) + 1] += sum(len(text.split()) for text in mentions.unmatched)
     return row
-
-
-def _precision(sums: Array) -> Array:
-    return np.asarray(sums[..., 0] / np.maximum(sums[..., 0] + sums[..., 1], 1.0))
-
-
-def _recall(sums: Array) -> Array:
-    return np.asarray(sums[..., 0] / np.maximum(sums[..., 0] + sums[..., 2], 1.0))

@@ -49,6 +49,7 @@ def study_page(outcome: Outcome) -> str:
             panels={family: panels(reading, family) for family in FAMILIES},
             unfinished=study_record.unfinished_rows(reading),
             forgetting=study_tables.forgetting_rows(reading),
+            also=study_tables.also_rows(reading),
             frontiers=frontiers(reading),
             frontier_height=FRONTIER_HEIGHT,
             curves=curve_groups(reading),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from counterpoise.report.numbers import fraction, listed, rate, signed, with_interval
 from counterpoise.report.study_plots import frontier_points, point_names
-from counterpoise.report.study_reading import Gap, Score, StudyReading, in_order, names_of
+from counterpoise.report.study_reading import Gap, Score, StudyReading, by_metric, in_order, names_of
 
 FEW_SEEDS = 5
 """Below this many training seeds an interval over them is too narrow."""
@@ -138,7 +138,8 @@ def _fronts(reading: StudyReading) -> list[str]:
         if on and not off:
             parts = [f"{listed(on)} {_lies(on)} on the front"]
         if parts:
-            pair = f"What is gained on {frontier['gained']['task']} against what is lost on {frontier['lost']['task']}"
+            gained, lost = by_metric(frontier["gained"]), by_metric(frontier["lost"])
+            pair = f"What is gained on {gained} against what is lost on {lost}"
             draws = f"in at least {100 * ALMOST_ALWAYS:.0f} % of bootstrap draws"
             found.append(f"{pair}: {draws} {' and '.join(parts)}, which no other arm is better than in both.")
     return found

@@ -88,6 +88,9 @@ class StudyReading:
     forgetting: list[str]
     scores: list[Score]
     comparisons: list[Gap]
+    also_scores: list[Score]
+    """By other metrics than the quoted one, where the study asks for them."""
+    also_comparisons: list[Gap]
 
     @property
     def study(self) -> dict[str, Any]:
@@ -135,26 +138,43 @@ def read_study_outcome(outcome: Outcome) -> StudyReading:
     """Put an outcome in order."""
     whole = {**{key: empty() for key, empty in KEYS.items()}, **{k: v for k, v in outcome.items() if v is not None}}
     study = whole["study"]
-    scores = [_made(Score, row) for row in whole["scores"]]
-    gaps = [_made(Gap, row) for row in whole["comparisons"]]
-    named = [*(study.get("arms") or {}), *whole["arm_settings"], *(s.arm for s in scores)]
+    scores, also_scores = ([_made(Score, row) for row in of.get("scores", ())] for of in (whole, whole["also"]))
+    gaps, also_gaps = ([_made(Gap, row) for row in of.get("comparisons", ())] for of in (whole, whole["also"]))
+    named = [*(study.get("arms") or {}), *whole["arm_settings"], *(s.arm for s in (*scores, *also_scores))]
     named += [row["arm"] for row in whole["unfinished"]]
     baseline = study.get("baseline") or next((gap.theirs for gap in gaps if gap.family == "baseline"), "")
     arms = in_order(([baseline] if baseline in named else []) + named)
     place = {arm: i for i, arm in enumerate(arms)}
     stopped = whole["unfinished"]
+
+    def finished_scores(scores: list[Score]) -> list[Score]:
+        finished = (score for score in scores if not _stopped(stopped, score.arm, score.trained_on))
+        return sorted(finished, key=lambda score: place[score.arm])
+
+    def finished_gaps(gaps: list[Gap]) -> list[Gap]:
+        finished = (g for g in gaps if not any(_stopped(stopped, arm, g.trained_on) for arm in (g.ours, g.theirs)))
+        return sorted(finished, key=lambda gap: place.get(gap.ours, len(place)))
+
     return StudyReading(
         outcome=whole,
         baseline=baseline,
         arms=arms,
         tasks=_tasks(study.get("tasks"), (s.task for s in scores if not s.forgetting)),
         forgetting=_tasks(study.get("forgetting"), (s.task for s in scores if s.forgetting)),
-        scores=sorted((s for s in scores if not _stopped(stopped, s.arm, s.trained_on)), key=lambda s: place[s.arm]),
-        comparisons=sorted(
-            (g for g in gaps if not any(_stopped(stopped, arm, g.trained_on) for arm in (g.ours, g.theirs))),
-            key=lambda g: place.get(g.ours, len(place)),
-        ),
+        scores=finished_scores(scores),
+        comparisons=finished_gaps(gaps),
+        also_scores=finished_scores(also_scores),
+        also_comparisons=finished_gaps(also_gaps),
     )
+
+
+def by_metric(side: Mapping[str, Any]) -> str:
+    """Return a task with the metric that it is told by.
+
+    >>> by_metric({"task": "medquad-answers", "metric": "answer NLL"})
+    'medquad-answers (answer NLL)'
+    """
+    return f"{side['task']} ({side['metric']})" if side.get("metric") else str(side["task"])
 
 
 def names_of(models: Sequence[tuple[str, str]]) -> list[str]:
@@ -181,7 +201,7 @@ KEYS: dict[str, type[dict[str, Any]] | type[list[Any]] | type[str]] = {
     "name": str, "command": str, "study": dict, "rows": list, "scores": list, "comparisons": list, "tuning": list,
     "blurb": dict, "groups": list, "tasks": dict, "left_out": list, "notes": list, "seconds": list,
     "environment": dict, "axes": dict, "arm_settings": dict, "unfinished": list, "budget": list, "budget_note": str,
-    "frontiers": list, "curves": list, "heat": list, "items": dict,
+    "frontiers": list, "curves": list, "heat": list, "items": dict, "also": dict,
 }  # fmt: skip
 """Keys of ``study.json`` and what an absent one is."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,18 +82,47 @@ def _difference(gap: Gap) -> tuple[str, str, str, str]:
 
 def forgetting_rows(reading: StudyReading) -> list[dict[str, Any]]:
     """Return, for each forgetting task: its name and metric, and a row an arm with its cell."""
+    found = (
+        _listing([score for score in reading.scores if score.task == task], reading.gaps("forgetting", task), ())
+        for task in reading.forgetting
+    )
+    return [listing for listing in found if listing]
+
+
+def also_rows(reading: StudyReading) -> list[dict[str, Any]]:
+    """Return the same for each further metric of a task that the study asks for."""
     found = []
-    for task in reading.forgetting:
-        scores = [score for score in reading.scores if score.task == task]
-        rows = []
-        for score in scores:
-            gap = reading.gap("forgetting", score.arm, task, score.trained_on)
-            cell = Cell(*_value(score)) if gap is None else Cell(*_value(score), *_difference(gap))
-            rows.append({"arm": score.arm, "on": on_text(score.trained_on), "cell": cell, "n": score.n})
-        if rows:
-            better = "more is better" if scores[0].higher_is_better else "less is better"
-            found.append({"task": task, "metric": scores[0].metric, "better": better, "rows": rows})
+    for task, metric in dict.fromkeys((score.task, score.metric) for score in reading.also_scores):
+        gaps = [gap for gap in reading.also_comparisons if (gap.task, gap.metric) == (task, metric)]
+        found.append(
+            _listing(
+                [score for score in reading.also_scores if (score.task, score.metric) == (task, metric)],
+                [gap for gap in gaps if gap.family in ("baseline", "forgetting")],
+                [gap for gap in gaps if gap.family in ("sft", "sft-forgetting")],
+            )
+        )
     return found
+
+
+def _listing(scores: Sequence[Score], gaps: Sequence[Gap], to_plain: Sequence[Gap]) -> dict[str, Any]:
+    """Return a task's name, metric and best floor, and a row an arm with its cell, and another with its difference to
+    plain fine-tuning; nothing without scores."""
+    if not scores:
+        return {}
+    rows = []
+    for score in scores:
+        own = [[g for g in of if (g.ours, g.trained_on) == (score.arm, score.trained_on)] for of in (gaps, to_plain)]
+        cell, plain = (Cell(*_value(score), *(_difference(found[0]) if found else ())) for found in own)
+        rows.append({"arm": score.arm, "on": on_text(score.trained_on), "cell": cell, "plain": plain, "n": score.n})
+    one = scores[0]
+    return {
+        "task": one.task,
+        "metric": one.metric,
+        "better": "more is better" if one.higher_is_better else "less is better",
+        "floor": None if one.best_floor is None else (fraction(one.best_floor), one.best_floor_name),
+        "has_plain": bool(to_plain),
+        "rows": rows,
+    }
 
 
 def group_rows(reading: StudyReading) -> list[dict[str, str]]:

@@ -159,12 +159,18 @@ def load_study(path: str | Path) -> Study:
                 near = nearest(member, [spec.name for spec in tasks])
                 raise UserError(f"{path.name}: groups.{group} names {member!r}, which is none of tasks{near}")
     measured = [spec.name for spec in (*tasks, *forgetting)]
+    for task in config.also:
+        if task not in measured:
+            near = nearest(task, measured)
+            raise UserError(f"{path.name}: also names {task!r}, which is none of tasks and forgetting{near}")
+    measured += [side_name(task, metric) for task, metrics in config.also.items() for metric in metrics]
     for place, pair in enumerate(config.frontier):
         for key, task in (("gained", pair.gained), ("lost", pair.lost)):
             if task not in measured:
                 near = nearest(task, measured)
                 raise UserError(
-                    f"{path.name}: frontier.{place}.{key} is {task!r}, which is none of tasks and forgetting{near}"
+                    f"{path.name}: frontier.{place}.{key} is {task!r}, which is none of tasks and forgetting"
+                    f"{', nor a TASK: METRIC of also' if ': ' in task else ''}{near}"
                 )
     arms = {name: _arm(path, config, name, given, tasks, forgetting) for name, given in config.arms.items()}
     _check_different(arms, path.name)
@@ -172,6 +178,15 @@ def load_study(path: str | Path) -> Study:
     names |= {tasks_by_name(name).name: name for name in (*config.tasks, *config.forgetting) if ".y" in name}
     settings = {arm.name: arm.settings for arm in grid}
     return Study(config, written, path.name, tasks, forgetting, arms, names, axis_values(grid), settings)
+
+
+def side_name(task: str, metric: str = "") -> str:
+    """Return what a task is called in a study where another metric than the quoted one is meant.
+
+    >>> side_name("medquad-answers", "answer confidence")
+    'medquad-answers: answer confidence'
+    """
+    return f"{task}: {metric}" if metric else task
 
 
 def _check_different(arms: dict[str, Arm], file: str) -> None:

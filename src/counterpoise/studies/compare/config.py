@@ -50,10 +50,11 @@ class ArmConfig(Section):
 
 
 class FrontierConfig(Section):
-    """What is set against what: knowledge gained against knowledge lost."""
+    """What is set against what: knowledge gained against knowledge lost, by the metric that is quoted or by one of
+    ``also`` (``medquad-answers: answer confidence``)."""
 
-    gained: str = Field(description="task on which arms may gain")
-    lost: str = Field(description="task on which they may lose, of forgetting as a rule")
+    gained: str = Field(description="task on which arms may gain, or TASK: METRIC with a metric of also")
+    lost: str = Field(description="task on which they may lose, of forgetting as a rule; or TASK: METRIC")
 
 
 class StudyConfig(Section):
@@ -73,6 +74,9 @@ class StudyConfig(Section):
         default_factory=list, description="grids: values of keys of the run config, every combination being an arm"
     )
     examples: int = Field(12, ge=0, description="training samples that the page shows token by token; 0: none")
+    also: dict[str, list[str]] = Field(
+        default_factory=dict, description="metrics to compare arms by besides the one that is quoted, by task"
+    )
     frontier: list[FrontierConfig] = Field(default_factory=list, description="pairs of tasks: gained against lost")
 
 

@@ -3,11 +3,11 @@
     for frontier in frontiers(study, sides): frontier["points"]
     on_front(gained, lost)                     # which arms of each draw are on the front
 
-What an arm gains is what its quoted metric on one task is better than the baseline's, what it loses is how much worse
-it is on the other, both in the metric's own unit. Draws are those of `statistics`: items and seeds drawn with
-replacement, the same for all arms, so that arms are compared on equal items in every draw. ``front_share`` is the share
-of draws in which an arm is on the front: near 1 or near 0 where the data tell, in between where they do not. The
-baseline takes part: an arm that gains nothing and loses something is beaten by it.
+What an arm gains is what its quoted metric on one task (or another that the study asks for) is better than the
+baseline's, what it loses is how much worse it is on the other, both in the metric's own unit. Draws are those of
+`statistics`: items and seeds drawn with replacement, the same for all arms, so that arms are compared on equal items in
+every draw. ``front_share`` is the share of draws in which an arm is on the front: near 1 or near 0 where the data tell,
+in between where they do not. The baseline takes part: an arm that gains nothing and loses something is beaten by it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def on_front(gained: Array, lost: Array) -> NDArray[np.bool_]:
 
 
 def _fits(sides: Mapping[tuple[str, str, str], Side], model: tuple[str, str], base: Side) -> bool:
-    ours = sides.get((*model, base.first.spec.name))
+    ours = sides.get((*model, base.first.name))
     return ours is not None and ours.against(base) is not None
 
 
@@ -111,7 +111,7 @@ def _frontier(sides: Sides, models: Models, base: tuple[Side, Side], resamples: 
 
 def _better(sides: Sides, models: Models, base: Side, resamples: int, seed: int) -> Array:
     """Return by how much each model is better than the baseline, in every draw, the plain values in the first row."""
-    ours = [sides[(*model, base.first.spec.name)].scored for model in models]
+    ours = [sides[(*model, base.first.name)].scored for model in models]
     theirs, *rest = aligned([base.scored, *ours])
     if not theirs:
         raise UserError(f"frontier: no item of {base.first.spec.name} was asked of all arms; ask all of them the same")

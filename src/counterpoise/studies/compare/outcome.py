@@ -8,6 +8,7 @@ comparisons   families "baseline", "forgetting", "sft" and "sft-forgetting": pai
               the family)
 tuning        learning rates tried, with their scores on dev
 blurb, groups means over tasks
+also          scores and comparisons by the other metrics that the study asks for; p_holm over those of a family
 frontiers     gained against lost, for each pair of tasks that the study asks for
 unfinished    units that are not finished, and why; what an arm was trained on counts in scores, comparisons, means and
               frontiers only if all its seeds are
@@ -23,13 +24,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from counterpoise.errors import UserError, nearest
 from counterpoise.evaluation.correction import holm
 from counterpoise.evaluation.runner import TaskResult
 from counterpoise.evaluation.tasks.spec import TaskSpec
-from counterpoise.studies.compare.arms import Arm, Study
+from counterpoise.studies.compare.arms import Arm, Study, side_name
 from counterpoise.studies.compare.budget import budget_note, budget_of
 from counterpoise.studies.compare.frontier import frontiers
 from counterpoise.studies.compare.items import study_items
@@ -59,11 +61,18 @@ class Measured:
     forgetting: bool
     cost: dict[str, Any] | None
     rate: float | None
+    other: str = ""
+    """A metric that is compared besides the one to quote."""
+
+    @property
+    def name(self) -> str:
+        """What the study calls this: the task, and its metric where that is another than the one to quote."""
+        return side_name(self.spec.name, self.other)
 
     @property
     def metric(self) -> str:
-        """The metric to quote."""
-        return str(self.outcome["quote"][self.spec.name])
+        """The metric to quote, or the other one."""
+        return self.other or str(self.outcome["quote"][self.spec.name])
 
     @property
     def scored(self) -> tuple[list[str], Any]:
@@ -105,7 +114,7 @@ class Side:
 
 
 Sides = dict[tuple[str, str, str], Side]
-"""(arm, trained on, task) -> side."""
+"""(arm, trained on, name of the task) -> side."""
 
 
 def study_outcome(
@@ -120,13 +129,9 @@ def study_outcome(
 ) -> dict[str, Any]:
     """Return what ``study.json`` holds (see the head of this module)."""
     stopped = {(row["arm"], row["trained_on"]) for row in unfinished}
-    sides: Sides = {}
-    for one in measured:
-        if (one.arm.name, one.on) in stopped:
-            continue  # a mean over the seeds that happen to be there
-        sides.setdefault((one.arm.name, one.on, one.spec.name), Side([])).seeds.append(one)
-    scores = [_score(side) for side in sides.values()]
-    _add_best_floors(scores)
+    finished = [one for one in measured if (one.arm.name, one.on) not in stopped]  # no mean over some of the seeds
+    sides, also = _sides(finished), _sides(_also(study, finished))
+    scores = _scores(sides)
     budget = budget_of(runs)
     return {
         "name": study.config.name,
@@ -138,7 +143,8 @@ def study_outcome(
         "tuning": list(tuning),
         "blurb": blurb_means(scores),
         "groups": group_means(study, sides),
-        "frontiers": frontiers(study, sides),
+        "also": {"scores": _scores(also), "comparisons": _comparisons(study, also)},
+        "frontiers": frontiers(study, sides | also),
         "unfinished": list(unfinished),
         "curves": [_curve(run) for run in runs],
         "items": study_items(sides),
@@ -164,6 +170,40 @@ def _curve(run: TrainedRun) -> dict[str, Any]:
     unit = run.unit
     named = {"arm": unit.arm.name, "trained_on": unit.on, "seed": unit.seed, "learning_rate": run.rate}
     return named | curves_of(run.folder)
+
+
+def check_also(study: Study, one: Measured) -> None:
+    """Raise `UserError` if a model was not measured by a metric that the study asks for of this task."""
+    known = list(one.result.scored.measurements)
+    for metric in study.config.also.get(one.spec.name, ()):
+        if metric not in known and not one.arm.encoder:  # an encoder has metrics of its own
+            raise UserError(
+                f"{study.file}: also.{one.spec.name} names {metric!r}, by which it is not measured"
+                f"{nearest(metric, known)}; expected {', '.join(known)}"
+            )
+
+
+def _also(study: Study, measured: Sequence[Measured]) -> list[Measured]:
+    return [
+        replace(one, other=metric)
+        for one in measured
+        for metric in study.config.also.get(one.spec.name, ())
+        if metric in one.result.scored.measurements
+    ]
+
+
+def _sides(measured: Sequence[Measured]) -> Sides:
+    sides: Sides = {}
+    for one in measured:
+        sides.setdefault((one.arm.name, one.on, one.name), Side([])).seeds.append(one)
+    return sides
+
+
+def _scores(sides: Sides) -> list[dict[str, Any]]:
+    scores = {key: _score(side) for key, side in sides.items()}
+    for name in dict.fromkeys(name for _, _, name in scores):
+        _add_best_floors([score for (_, _, of), score in scores.items() if of == name])
+    return list(scores.values())
 
 
 def _score(side: Side) -> dict[str, Any]:

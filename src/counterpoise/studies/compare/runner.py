@@ -35,7 +35,7 @@ from counterpoise.studies.compare.cost import cost_of, forget_peak
 from counterpoise.studies.compare.launch import launch
 from counterpoise.studies.compare.lock import holder, locked
 from counterpoise.studies.compare.measuring import LoadedOnce, Measurer, Progress, Say
-from counterpoise.studies.compare.outcome import Measured, study_outcome
+from counterpoise.studies.compare.outcome import Measured, check_also, study_outcome
 from counterpoise.studies.compare.tuning import tuning_task
 from counterpoise.studies.compare.units import (
     TrainedRun,
@@ -199,6 +199,7 @@ class Running:
                 else:
                     result = rescore(Kept(kept_folder(out)), spec.name)
                     found.append(Measured(arm, unit.on, unit.seed, spec, outcome, result, forgetting, cost, rate))
+                    check_also(self.study, found[-1])
         if missing:
             raise Unfinished(f"not measured on {', '.join(missing)}")
         if arm.trained:

@@ -137,6 +137,32 @@ def _differences(outcome: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def _also(outcome: Mapping[str, Any]) -> str:
+    found = outcome.get("also") or {"scores": [], "comparisons": []}
+    gaps = {
+        (row["task"], row["metric"], row["ours"], row["trained_on"], row["family"].removesuffix("-forgetting")): row
+        for row in found["comparisons"]
+    }
+    rows = []
+    for score in found["scores"]:
+        better = "" if score["higher_is_better"] else " (less is better)"
+        head = (score["task"], score["metric"] + better, str(score["n"]), floor_cell(score))
+        arm = (score["task"], score["metric"], score["arm"], score["trained_on"])
+        both = [gaps.get((*arm, of)) for of in ("forgetting" if score["forgetting"] else "baseline", "sft")]
+        cells = [", p ".join(difference_cells(gap)) if gap else ABSENT for gap in both]
+        rows.append((*head, score["arm"], _on(score), score_cell(score), *cells))
+    if not rows:
+        return ""
+    rows.sort(key=lambda row: row[:2])
+    theirs = (f"difference to {outcome['study']['baseline']}", "difference to sft")
+    header = ("task", "metric", "n", "best floor", "arm", "trained on", "value", *theirs)
+    told = (
+        "Metrics that the study asks for besides the quoted one; p-values are corrected over the differences to the "
+        "same arm in this table, those on tasks of what may be forgotten apart."
+    )
+    return f"{told}\n\n{_table(header, rows)}"
+
+
 def _frontiers(outcome: Mapping[str, Any]) -> str:
     parts = []
     for found in outcome.get("frontiers", []):
@@ -231,6 +257,7 @@ SECTIONS = {
     "Gained and lost": _frontiers,
     "What was forgotten": _forgetting,
     "Differences": _differences,
+    "By other measures": _also,
     "Groups of tasks": _groups,
     "BLURB": _blurb,
     "Learning rates": _tuning,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from counterpoise.report.study_reading import by_metric
 from counterpoise.report.study_record import leaves
 
 CLEARLY = 0.05
@@ -101,8 +102,8 @@ def _dominated(outcome: Mapping[str, Any]) -> list[str]:
         ]
         if behind:
             found.append(
-                f"Clearly beaten in what is gained on {frontier['gained']['task']} and lost on "
-                f"{frontier['lost']['task']} (on the front in fewer than {100 * CLEARLY:.0f} % of draws): "
+                f"Clearly beaten in what is gained on {by_metric(frontier['gained'])} and lost on "
+                f"{by_metric(frontier['lost'])} (on the front in fewer than {100 * CLEARLY:.0f} % of draws): "
                 f"{', '.join(behind)}."
             )
     return found
