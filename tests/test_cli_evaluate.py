@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from counterpoise.data.example import Example, Message
 from fake_endpoint import FakeEndpoint, Refusal
 
 
@@ -126,3 +127,44 @@ def test_overlap_and_clean_data(run, data, tmp_path):
     assert "clean.jsonl: 1 of 2 examples" in shown
     kept = json.loads((tmp_path / "clean.jsonl").read_text())
     assert kept["messages"][0]["content"] == "Another one?"
+    before = (tmp_path / "train.jsonl").read_bytes()
+    for out, says in (
+        ("train.jsonl", "train.jsonl: is the file that is read; name another to write"),
+        ("clean.csv", "clean.csv: conversations are written as lists of turns; name a .jsonl file"),
+        ("clean.txt", "clean.txt: cannot write this kind of file"),
+    ):
+        code, shown, error = run("data", "overlap", "train.jsonl", "-t", "medqa", "--data-dir", data, "--clean", out)
+        assert (code, shown) == (2, "")
+        assert says in error
+    assert (tmp_path / "train.jsonl").read_bytes() == before
+
+
+def test_overlap_reads_any_amount_of_data_one_example_at_a_time(run, data, tmp_path, monkeypatch):
+    from counterpoise.evaluation import overlap, sources
+
+    question = "A long question that stands in the test set and also in the training data, word by word?"
+    (tmp_path / "data/medqa/medqa_us_test_even.jsonl").write_text(
+        json.dumps({"id": "q", "subject": "s", "question": question, "options": ["a", "b"], "answer": 0}) + "\n"
+    )
+    (tmp_path / "train.jsonl").write_text(json.dumps({"prompt": question, "completion": "b"}) + "\n")
+    alive = most = 0
+
+    class Watched(Example):
+        def __del__(self):
+            nonlocal alive
+            alive -= 1
+
+    def many(source, **_):
+        nonlocal alive, most
+        for number in range(3_000):
+            alive += 1
+            most = max(most, alive)
+            text = question if number == 2_000 else f"Question {number} about gene {number % 7}?"
+            yield Watched((Message("user", text), Message("assistant", "b")), f"train.jsonl:{number}")
+
+    for module in (overlap, sources):
+        monkeypatch.setattr(module, "iter_source", many)
+    code, shown, _ = run("data", "overlap", "train.jsonl", "-t", "medqa", "--data-dir", data, "--clean", "clean.jsonl")
+    assert code == 0
+    assert "clean.jsonl: 2,999 of 3,000 examples" in shown
+    assert most < 10

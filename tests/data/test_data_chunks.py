@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import pickle
 import signal
 from dataclasses import dataclass
 
@@ -61,6 +62,23 @@ def test_lines_are_the_readers_wherever_they_are_cut(path, tmp_path, monkeypatch
             assert item.place == f"line {number}"
             if isinstance(item, Located):
                 assert json.loads(chunk.lines[start:end].decode()) == item.record, "without the byte order mark"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_lines_travel_as_their_place_where_they_have_one(path, tmp_path, monkeypatch, packed):
+    monkeypatch.setattr(chunks, "CHUNK", 64)
+    if packed:
+        path = tmp_path / "rows.jsonl.gz"
+        path.write_bytes(gzip.compress(LINES))
+    found = list(open_data(path).chunks())
+    sent = [pickle.loads(pickle.dumps(chunk.to_send())) for chunk in found]
+    assert len(found) > 2
+    assert all(bool(chunk.lines) == packed for chunk in sent)
+    assert [chunk.received() for chunk in sent] == found
+    if not packed:
+        path.write_bytes(LINES[:-1])
+        with pytest.raises(UserError, match=r"rows.jsonl: became shorter while it was read"):
+            sent[-1].received()
 
 
 def test_other_kinds_are_parsed_as_they_are_read(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from counterpoise.reinforcement.alarms import Watch, alarms, new_alarms
+from counterpoise.reinforcement.alarms import Watch, alarms, held_out_constant, new_alarms
 from counterpoise.reinforcement.said import answer_of, answer_shares, priors_of
 from tiny_policies import letter_prompts
 
@@ -68,6 +68,34 @@ def test_constant_answer_and_majority_class():
     assert kinds(run((4, {}), (9, {"answers": {"yes": 0.88, "no": 0.1}}))) == {"majority class": 8}
     assert kinds(run((9, {"answers": {"maybe": 0.97, "": 0.03}}))) == {"constant answer": 4}
     assert run((9, {"answers": {"": 1.0}})) == []  # nothing parsed is no answer
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "raised"),
+    [
+        (["a"] * 10, ["none"] * 9 + ["a"], True),  # nine of ten, four rightly
+        (["a"] * 10, [" None\n", "NONE", *["none"] * 7, "a"], True),  # however it is written
+        (["a"] * 10, ["none"] * 7 + ["a"] * 3, False),  # not nearly all
+        (["none"] * 7 + ["a"] * 3, ["none"] * 9 + ["a"], False),  # it always was so
+        (["a"] * 10, [""] * 10, False),  # no answer is none
+        ([], [], False),
+    ],
+)
+def test_a_run_that_ends_in_one_answer_shows_on_held_out_items(before, after, raised):
+    right = (["none"] * 4 + [f"disease {i}" for i in range(6)])[: len(after)]
+    found = held_out_constant("ncbi-disease", before, after, right, 40, Watch())
+    assert (found is not None) == raised
+    if found is not None:
+        assert found.step == 40
+        assert found.sentence.startswith(
+            'after training 90% of the items of ncbi-disease are answered "none", before 0%'
+        )
+        assert "right for 40%" in found.sentence
+
+
+def test_one_answer_that_is_mostly_right_is_no_collapse():
+    right = ["yes"] * 9 + ["no"]
+    assert held_out_constant("t", ["no"] * 10, ["yes"] * 10, right, 5, Watch()) is None
 
 
 def test_an_answer_that_is_always_right_is_no_sign():

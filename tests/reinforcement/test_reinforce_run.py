@@ -10,6 +10,7 @@ from counterpoise.errors import UserError
 from counterpoise.evaluation.subjects import LocalModel
 from counterpoise.reinforcement import run as runs
 from counterpoise.reinforcement.config import check_reinforce_config
+from counterpoise.reinforcement.record import constant_answers
 from counterpoise.reinforcement.run import reinforce
 from tiny_policies import write_guesser
 
@@ -89,6 +90,23 @@ def test_rewards_stand_beside_what_a_constant_answer_earns(finished):
     assert outcome["rewards"]["format"]["highest"] == pytest.approx(0.1)
     assert outcome["training"]["completions"] == 24
     assert 0 < outcome["training"]["reward_seconds"] < outcome["training"]["seconds"]
+
+
+def test_answers_to_held_out_items_that_became_one_are_an_alarm(finished, tmp_path):
+    folder, outcome = finished
+    assert constant_answers(folder, 3) == []
+    assert not [alarm for alarm in outcome["alarms"] if alarm["kind"].startswith("constant answer on")]
+    run = tmp_path / "run"
+    shutil.copytree(folder, run)
+    for when, said in (("before", "BADCBA"), ("after", "AAAAAA")):  # as text, which stands before likelihoods
+        kept = run / f"{when}.items"
+        lines = (kept / "gene-process.items.jsonl").read_text().splitlines()
+        ids = [json.loads(line)["id"] for line in lines if "id" in json.loads(line)]
+        rows = [{"messages": [], "reply": {"id": f"{i}|generated", "text": t}} for i, t in zip(ids, said, strict=True)]
+        (kept / "gene-process.replies.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (alarm,) = constant_answers(run, 3)
+    assert alarm.kind == "constant answer on gene-process"
+    assert alarm.sentence.startswith('after training 100% of the items of gene-process are answered "a", before 33%')
 
 
 def test_the_trained_adapter_loads_and_tells_what_it_is(finished):

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from counterpoise.cli_evaluate import DataDir, Json, Tasks
+from counterpoise.errors import UserError
 
 
 def listed(data_dir: DataDir = None, as_json: Json = False) -> None:
@@ -63,21 +64,29 @@ def overlap(
     as_json: Json = False,
 ) -> None:
     """Say which test items stand in training data: shared runs of 8 words, items held whole."""
-    from counterpoise.data.contamination import examples_text, filter_examples
-    from counterpoise.disk import writing
-    from counterpoise.evaluation.overlap import items_of, scan
+    from counterpoise.data.contamination import filter_examples
+    from counterpoise.data.record_files import Layout, check_output, record_file
+    from counterpoise.data.writing_formats import to_record
+    from counterpoise.evaluation.overlap import items_of, scan, training_texts
     from counterpoise.evaluation.sources import iter_source
 
-    examples = [example for source in sources for example in iter_source(source, data_dir=data_dir)]
-    report = scan(items_of(task or [], data_dir), ((e.source, examples_text(e)) for e in examples))
+    if clean is not None:
+        layout = Layout.of(clean)
+        if layout.is_table:
+            raise UserError(f"{clean.name}: conversations are written as lists of turns; name a .jsonl file")
+        check_output(clean, [Path(source) for source in sources], overwrite=True)
+    for source in sources:  # what is not there is told before test items are read
+        next(iter(iter_source(source, data_dir=data_dir)), None)
+    report = scan(items_of(task or [], data_dir), training_texts(sources, data_dir))
     if as_json:
         typer.echo(json.dumps(report.as_dict(), indent=1, ensure_ascii=False))
     else:
         typer.echo(str(report))
     if clean is not None:
-        kept = list(filter_examples(examples, report))
-        with writing(clean, "free some space"), clean.open("w", encoding="utf-8") as file:
-            for example in kept:
-                turns = [{"role": m.role, "content": m.content, "train": m.train} for m in example.messages]
-                file.write(json.dumps({"id": example.id, "messages": turns}, ensure_ascii=False) + "\n")
-        typer.echo(f"{clean}: {len(kept):,} of {len(examples):,} examples", err=as_json)
+        kept = 0
+        with record_file(clean, layout) as file:  # read again, so that no example has to be held
+            examples = (example for source in sources for example in iter_source(source, data_dir=data_dir))
+            for example in filter_examples(examples, report):
+                file.write(layout.encode([to_record(example, "messages")]))
+                kept += 1
+        typer.echo(f"{clean}: {kept:,} of {report.texts:,} examples", err=as_json)

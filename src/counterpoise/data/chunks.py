@@ -39,6 +39,7 @@ class Chunk:
         file: its name.
         first: the number of the first line or record, from 1.
         size: bytes of the file that it stands for, for the display of progress; 0 if unknown.
+        path, start, length: of a file that is not packed, where its lines stand, so that another process can read them.
     """
 
     file: str
@@ -46,6 +47,24 @@ class Chunk:
     size: int
     lines: bytes = b""
     items: tuple[Item, ...] = ()
+    path: Path | None = None
+    start: int = 0
+    length: int = 0
+
+    def to_send(self) -> Chunk:
+        """Return what another process needs: the place of the lines rather than the lines, where there is one."""
+        return self if self.path is None else replace(self, lines=b"")
+
+    def received(self) -> Chunk:
+        """Return the chunk that `to_send` was asked of. Raises `UserError` if the file is not what it was."""
+        if self.path is None:
+            return self
+        with file_errors(self.path), self.path.open("rb") as file:
+            file.seek(self.start)
+            lines = file.read(self.length)
+        if len(lines) < self.length:
+            raise UserError(f"{self.path}: became shorter while it was read; leave it alone until this is done")
+        return replace(self, lines=lines)
 
     def read(self) -> Iterator[tuple[Item, int, int, int]]:
         """Yield each record with its number (that of its line, if any), and the bytes of ``lines`` where it starts and
@@ -173,15 +192,18 @@ def _looked_into(data: DataSource) -> DataSource:
 
 
 def _line_chunks(path: Path) -> Iterator[Chunk]:
-    number, done = 1, 0
+    number, done, start = 1, 0, 0
+    packed = path.suffix.lower() == ".gz"
     with file_errors(path), open_bytes(path) as file:
         on_disk = getattr(file, "fileobj", None) or file  # of a .gz file: the packed bytes
         while block := file.read(CHUNK):
             if not block.endswith(b"\n"):
                 block += file.readline()
             size, done = on_disk.tell() - done, on_disk.tell()
-            yield Chunk(path.name, number, size, lines=block)
+            place = (None, 0, 0) if packed else (path, start, len(block))
+            yield Chunk(path.name, number, size, block, (), *place)
             number += block.count(b"\n")
+            start += len(block)
 
 
 @dataclass

@@ -70,7 +70,8 @@ class Convert:
 
     def __call__(self, chunk: Chunk) -> Converted:
         known = {*READ.get(self.format, ()), *self._read_columns(), *self.keep, "id"}
-        rows, problems, left = list[dict[str, Any]](), list[Problem](), set[str]()
+        rows, problems = list[dict[str, Any]](), list[Problem]()
+        met: set[tuple[str, ...]] = set()  # records of one kind have the same columns
         unlearned = shortened = long_completions = 0
         for item, _, _, _ in chunk.read():
             if isinstance(item, Problem):
@@ -82,18 +83,20 @@ class Convert:
             except RecordError as error:
                 problems.append(item.problem(str(error)))
                 continue
-            unlearned += sum(m.role == "assistant" and not m.train for m in example.messages)
+            for message in example.messages:
+                unlearned += message.role == "assistant" and not message.train
             shortened += self.first_turn and len(example.messages) > 2 + (example.messages[0].role == "system")
             completion = row.get("completion")
             long_completions += isinstance(completion, list) and len(completion) > 1
-            left |= item.record.keys() - known
+            met.add(tuple(item.record))
             for column in self.keep:
                 row[column] = item.record.get(column)
             if self.more:
                 row |= self.more
             rows.append(row)
         encoded = [self.layout.encode([row]) for row in rows] if self.apart else [self.layout.encode(rows)]
-        return Converted(encoded, len(rows), problems, frozenset(left), unlearned, shortened, long_completions)
+        left = frozenset(column for columns in met for column in columns) - known
+        return Converted(encoded, len(rows), problems, left, unlearned, shortened, long_completions)
 
     def _read_columns(self) -> set[str]:
         found: set[str] = set()

@@ -60,7 +60,10 @@ def to_example(
     if format == "auto":
         format = detect(record)
     messages = _adapter(format)(record)
-    if not any(message.is_learned for message in messages):
+    for message in messages:
+        if message.role == "assistant" and message.train:
+            break
+    else:
         if not any(message.role == "assistant" for message in messages):
             raise RecordError("has no assistant turn, so there is nothing to learn")
         raise RecordError("has train: false (or weight: 0) on every assistant turn, so there is nothing to learn")
@@ -120,12 +123,12 @@ def _messages(record: Record) -> list[Message]:
 
 def _prompt_completion(record: Record) -> list[Message]:
     messages = _system(record)
-    if isinstance(value_at(record, "prompt"), list):
+    if isinstance(record.get("prompt"), list):
         messages += _turns(record, "prompt")
         messages = [Message(turn.role, turn.content, turn.role != "assistant") for turn in messages]  # never learned
     else:
         messages.append(Message("user", text_at(record, "prompt", filled=True)))
-    if isinstance(value_at(record, "completion"), list):
+    if isinstance(record.get("completion"), list):
         return messages + _turns(record, "completion")
     return [*messages, Message("assistant", text_at(record, "completion", filled=True))]
 
@@ -203,7 +206,7 @@ def _joined(content: Any, where: str) -> Any:
 
 
 def _system(record: Record) -> list[Message]:
-    text = text_at(record, "system", optional=True)
+    text = text_at(record, "system", optional=True) if "system" in record else ""
     return [Message("system", text)] if text.strip() else []
 
 
@@ -216,9 +219,11 @@ def value_at(record: Record, column: str) -> Any:
 
 def text_at(record: Record, column: str, *, optional: bool = False, filled: bool = False) -> str:
     """Return one column as text. optional: a missing or null column is ""; filled: blank text is an error."""
-    if optional and record.get(column) is None:
-        return ""
-    text = _checked_text(value_at(record, column), f"column {column!r}")
+    text = record.get(column)
+    if type(text) is not str or not text.isascii():
+        if optional and text is None:
+            return ""
+        text = _checked_text(value_at(record, column), f"column {column!r}")
     if filled and not text.strip():
         raise RecordError(f"column {column!r} is empty")
     return text
@@ -261,4 +266,6 @@ def kind_of_value(value: Any) -> str:
 def record_id(record: Record) -> str:
     """Return the column id as text; empty if there is none, or it is neither text nor whole number."""
     value = record.get("id")
+    if type(value) is str:
+        return value
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
+import orjson
+
 from counterpoise.data.records import kind_of
 from counterpoise.disk import check_writable, replacing, writing
 from counterpoise.errors import UserError
@@ -27,7 +29,8 @@ KINDS = (".jsonl", ".ndjson", ".csv", ".parquet")
 ROW_GROUP = 8192
 """Rows that are held until they are written to a .parquet file; the first so many decide the types of its columns."""
 
-_JSON = json.JSONEncoder(ensure_ascii=False, default=str)
+_AS_TEXT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+"""What orjson would write in ways of its own, and `json_line` as text."""
 Encoded = bytes | list[dict[str, Any]]
 
 
@@ -75,9 +78,13 @@ class Layout:
 def json_line(record: Mapping[str, Any]) -> bytes:
     """Return a record as a line of .jsonl; what JSON does not know (dates of a .parquet file) becomes text."""
     try:
-        return _JSON.encode(record).encode("utf-8") + b"\n"
-    except UnicodeEncodeError:  # half a character, which JSON can hold as an escape only
-        return json.dumps(record, default=str).encode() + b"\n"
+        line = orjson.dumps(record, default=str, option=_AS_TEXT | orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # half a character, which JSON can hold as an escape only; a number of more than 64 bits
+        line = b"null"
+    if b"null" in line:  # or, perhaps, what was NaN
+        text = json.dumps(record, ensure_ascii=False, default=str, separators=(",", ":"))
+        line = text.encode("utf-8", "backslashreplace") + b"\n"
+    return line
 
 
 def _cell(value: Any) -> str:

@@ -19,10 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+import orjson
+
 from counterpoise.errors import UserError, nearest
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 BOM = b"\xef\xbb\xbf"
+PAST_64_BITS = 2.0**63
+"""From here on a float may be what orjson makes of a whole number that does not fit into 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,21 @@ def json_record(line: bytes, file: str, number: int) -> Located | Problem | None
     """Read one line of a .jsonl file, which of them it is from 1; None for a blank line."""
     if number == 1:
         line = line.removeprefix(BOM)
+    try:
+        record = orjson.loads(line)
+        if type(record) is not dict or _may_be_rounded(record):
+            return plain_json_record(line, file, number)
+    except (ValueError, RecursionError):
+        return plain_json_record(line, file, number)
+    return _located(record, file, f"line {number}", number)
+
+
+def plain_json_record(line: bytes, file: str, number: int) -> Located | Problem | None:
+    """`json_record` by the standard library alone, without regard to a byte order mark.
+
+    It takes what orjson refuses (NaN, half characters, blank lines) and says what is wrong with the rest, and it keeps
+    whole numbers of any size exact.
+    """
     place = f"line {number}"
     try:
         text = line.decode("utf-8")
@@ -143,6 +162,17 @@ def json_record(line: bytes, file: str, number: int) -> Located | Problem | None
     except (ValueError, RecursionError) as error:
         return Problem(file, place, f"not valid JSON ({_json_reason(error)})")
     return _located(record, file, place, number)
+
+
+def _may_be_rounded(value: Any) -> bool:
+    """Whether a whole number in a record or list may have lost digits."""
+    for part in value.values() if type(value) is dict else value:
+        kind = type(part)
+        if kind is str:
+            continue
+        if abs(part) >= PAST_64_BITS if kind is float else kind in (dict, list) and _may_be_rounded(part):
+            return True
+    return False
 
 
 def _json_reason(error: ValueError | RecursionError, with_line: bool = False) -> str:

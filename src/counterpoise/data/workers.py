@@ -70,7 +70,7 @@ class Workers:
             if self._pool is None or not chunk.lines:
                 yield chunk, work(chunk)
                 continue
-            waiting.append((chunk, self._pool.submit(work, chunk)))
+            waiting.append((chunk, self._pool.submit(_received, work, chunk.to_send())))
             if len(waiting) > self.count + 1:
                 yield _done(waiting)
         while waiting:
@@ -87,6 +87,10 @@ def each_chunk(
         done += chunk.size
         if on_progress is not None and size:
             on_progress(f"reading {Path(data.name).name}", done // 10**6, max(size // 10**6, 1))
+
+
+def _received(work: Callable[[Chunk], T], chunk: Chunk) -> T:
+    return work(chunk.received())
 
 
 def _done(waiting: deque[tuple[Chunk, Future[T]]]) -> tuple[Chunk, T]:

@@ -2,14 +2,17 @@
 
     for alarm in alarms(rows, Watch(priors={"yes": 0.55, "no": 0.34, "maybe": 0.11})): print(alarm)
 
-Each alarm is raised once, at the first step that shows it. An alarm is a reason to read completions, not a proof: every
-sentence says what was seen and what to look at. A row has ``step``, ``zero_std_share``, ``right_reward`` (what the
-answer alone earned, as a share of the most that it can), ``format_reward`` (likewise, where there is one), ``length``,
-``clipped_share`` and ``answers`` (parsed answer -> share of the completions, the empty answer for what was not parsed).
+Each alarm is raised once, at the first step that shows it; `held_out_constant` looks at the answers to items after the
+last one, because a run may end before a window of steps shows what it became. An alarm is a reason to read completions,
+not a proof: every sentence says what was seen and what to look at. A row has ``step``, ``zero_std_share``,
+``right_reward`` (what the answer alone earned, as a share of the most that it can), ``format_reward`` (likewise, where
+there is one), ``length``, ``clipped_share`` and ``answers`` (parsed answer -> share of the completions, the empty
+answer for what was not parsed).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +31,7 @@ class Watch:
         longer, shorter: growth of the mean length that counts as running away, or as collapse.
         clipped: share of completions that are cut at ``max_completion`` that counts as running away.
         constant: share of the most common answer.
+        held_out: the same on items that are measured before and after, where ``excess`` is asked besides.
         excess: by how much the share of the majority class is above its prior.
         equal: share of groups with equal rewards.
         form: by how much the format reward rises without the right answers.
@@ -40,6 +44,7 @@ class Watch:
     shorter: float = 0.25
     clipped: float = 0.5
     constant: float = 0.95
+    held_out: float = 0.8
     excess: float = 0.25
     equal: float = 0.8
     form: float = 0.3
@@ -144,6 +149,35 @@ def constant_answer(rows: Sequence[Row], watch: Watch) -> str:
             "be earned without reading the question"
         )
     return ""
+
+
+def held_out_constant(
+    task: str, before: Sequence[str], after: Sequence[str], right: Sequence[str], step: int, watch: Watch
+) -> Alarm | None:
+    """Return an alarm if nearly all items of a task have the same answer after training, which they had not before, and
+    which is right for far fewer of them.
+
+    ``before``, ``after`` and ``right`` are answers to the same items; case and blanks do not count.
+    """
+    if not after:
+        return None
+    shares = [_counted(answers) for answers in (before, after, right)]
+    answer = max(shares[1], key=lambda name: shares[1][name])
+    was, share, true = (counted.get(answer, 0.0) for counted in shares)
+    if not answer or share < watch.held_out or share - max(was, true) < watch.excess:
+        return None
+    return Alarm(
+        f"constant answer on {task}",
+        step,
+        f'after training {share:.0%} of the items of {task} are answered "{_short(answer)}", before {was:.0%}, and it '
+        f"is right for {true:.0%}: the policy has come to give one answer, whatever is asked",
+    )
+
+
+def _counted(answers: Sequence[str]) -> dict[str, float]:
+    """Answer, its blanks and case made one -> its share."""
+    counts = Counter(" ".join(answer.split()).lower() for answer in answers)
+    return {answer: count / len(answers) for answer, count in counts.items()}
 
 
 def majority_class(rows: Sequence[Row], watch: Watch) -> str:

@@ -2,6 +2,7 @@
 
 curves(run, "bft", 0)                   # {"arm": "bft", "seed": 0, "steps": [1, 2, ...], "reward": [...], ...}
 answers({"base": run, "bft": other})    # answers of each to the same items, those that changed first
+constant_answers(run, step=40)          # alarms: tasks that are answered alike, whatever is asked
 as_study(outcome, config, run)          # a run in the form of a study's results, one arm and one seed
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterpoise.evaluation.evaluate import kept_folder
 from counterpoise.evaluation.kept import Kept
+from counterpoise.reinforcement.alarms import Alarm, Watch, held_out_constant
 from counterpoise.reinforcement.log import read_rows
 from counterpoise.reinforcement.measuring import scored
 
@@ -83,6 +85,20 @@ def answers(runs: Mapping[str, Path]) -> list[dict[str, Any]]:
                 ],
             }
         )
+    return found
+
+
+def constant_answers(run: Path, step: int, watch: Watch | None = None) -> list[Alarm]:
+    """Return an alarm for each measured task that the policy came to give one answer to."""
+    kept = Kept(kept_folder(run / "after.json"))
+    found = []
+    for task in kept.tasks() if kept.folder.is_dir() else []:
+        items, _ = kept.items(task)
+        before, after = (_said(run, when, task, items) for when in ("before", "after"))
+        both = [item for item in items if item.id in before and item.id in after]
+        said = ([of[item.id] for item in both] for of in (before, after))
+        alarm = held_out_constant(task, *said, [item.target for item in both], step, watch or Watch())
+        found += [alarm] if alarm is not None else []
     return found
 
 

@@ -62,6 +62,7 @@ def reinforce(
     from counterpoise.reinforcement.asking import asked
     from counterpoise.reinforcement.fit import fit
     from counterpoise.reinforcement.prompts import load_prompts
+    from counterpoise.reinforcement.record import constant_answers
     from counterpoise.reinforcement.scorer import Scorer
     from counterpoise.reinforcement.start import find_start, load_start
     from counterpoise.training.environment import environment, peak_memory_bytes, text_hash
@@ -108,6 +109,9 @@ def reinforce(
     )
     policy.told = _identity(config, policy, loaded)
     after = measured(tasks, policy, ask, folder / "after.json", progress)
+    constant = constant_answers(folder, fitted.steps)
+    for alarm in constant:
+        say(f"alarm, {alarm}")
     made_with = environment(
         seed=training.seed,
         model={"name": config.model.name, "source": loaded.resolved.source, "detail": loaded.resolved.detail},
@@ -128,7 +132,7 @@ def reinforce(
         "quote": after.get("quote", {}),
         "filter": told,
         "rewards": _rewards(config, kept, rewards, folder),
-        "alarms": [asdict(alarm) for alarm in fitted.alarms],
+        "alarms": [asdict(alarm) for alarm in (*fitted.alarms, *constant)],
         "training": {key: value for key, value in asdict(fitted).items() if key != "alarms"},
         "parameters": asdict(parameter_counts(loaded.model)),
         "adapter": adapter.kind,
