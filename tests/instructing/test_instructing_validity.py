@@ -125,3 +125,22 @@ def test_an_instruction_on_a_text_needs_one(instruction):
     assert reason(instruction=instruction, input="A. the liver B. the pancreas") is None
     assert reason(instruction=f"{instruction[:-1]}: the liver, the pancreas") is None
     assert reason(instruction=f"{instruction}\nA. the liver\nB. the pancreas") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"output": "This record will be in the form of a sentence."}, "about the exercise"),
+        ({"instruction": "Here are 2 new records. Which organ makes insulin?"}, "about the exercise"),
+        ({"input": "The next exercise is about the liver."}, "about the exercise"),
+        ({"instruction": "Write two more exercises in the same form."}, "about the exercise"),
+        ({"instruction": "Fill in the four labels of the organ."}, "about the exercise"),
+        ({"output": "The medical record shows atrial fibrillation; exercise is advised."}, None),
+        ({"instruction": "Does exercise lower the resting heart rate of adults?"}, None),
+        ({"output": "Here the record of the patient ends: each exercise test was negative."}, None),
+        ({"instruction": "Create a record of this visit for the patient's file.", "input": "Ear pain."}, None),
+        ({"instruction": "Summarise this record of a patient in one sentence.", "input": "Ear pain."}, None),
+    ],
+)
+def test_a_record_about_the_exercise(changes, expected):
+    assert reason(**changes) == expected

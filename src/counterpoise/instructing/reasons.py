@@ -13,6 +13,7 @@ REASONS = {
     "repetition": "it repeats itself, or the output repeats what was asked",
     "placeholder": "it holds a blank to be filled in, such as [name]",
     "refusal": "its output refuses, or talks to the one who asked",
+    "about the exercise": "it speaks of the record that was asked for, and not of a subject",
     "not text": "it needs an image, a sound, a file or the web",
     "no input": "its instruction speaks of a text or of options, and it has no input",
     "copy": "it holds words of the template, or eight in a row of a seed (its instruction may come again as one)",

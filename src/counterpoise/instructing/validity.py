@@ -50,6 +50,15 @@ _BLANK = re.compile(
     r"|\{\w+\}|\blorem ipsum\b|\b(?:TODO|TBD|XXX+)\b|\.\.\.\s*$|^\W*(?:to be filled in|to be determined)\W*$",
     re.IGNORECASE | re.MULTILINE,
 )
+_ABOUT_EXERCISE = re.compile(
+    r"\bhere (?:is|are) (?:(?:the|a|an|one|two|three|some|another|more|new|next|first|second|\d+) ){0,3}"
+    r"(?:record|exercise)s?\b"
+    r"|\b(?:this|each|the (?:next|first|second|following)) (?:record|exercise) "
+    r"(?:will|is (?:in|about|an?)|should|must)\b"
+    r"|\b(?:write|generate|create|make) (?:(?:a|an|one|two|another|more|new|\d+) ){1,3}(?:records|exercises?)\b"
+    r"|\bfour labels\b",
+    re.IGNORECASE,
+)
 _NOT_TEXT = re.compile(
     r"\b(?:the|this|these|following|attached|shown|given|accompanying) "
     r"(?:image|picture|photo(?:graph)?|graph|diagram|video|audio|recording)s?\b"
@@ -98,6 +107,9 @@ def problem_of(record: Record, categories: Mapping[str, str], *, any_language: b
             return "placeholder", found[0].strip()[:60]
     if found := _REFUSAL.search(record.output.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")):
         return "refusal", found[0].strip(" .\n!")[:60]
+    for text in (record.instruction, record.input, record.output):
+        if found := _ABOUT_EXERCISE.search(text):
+            return "about the exercise", found[0][:60]
     if found := _NOT_TEXT.search(record.instruction):
         return "not text", found[0][:60]
     found = _NEEDS_INPUT.search(record.instruction)

@@ -96,8 +96,8 @@ def constant_answers(run: Path, step: int, watch: Watch | None = None) -> list[A
         items, _ = kept.items(task)
         before, after = (_said(run, when, task, items) for when in ("before", "after"))
         both = [item for item in items if item.id in before and item.id in after]
-        said = ([of[item.id] for item in both] for of in (before, after))
-        alarm = held_out_constant(task, *said, [item.target for item in both], step, watch or Watch())
+        was, now = ([of[item.id] for item in both] for of in (before, after))
+        alarm = held_out_constant(task, was, now, [item.target for item in both], step, watch or Watch())
         found += [alarm] if alarm is not None else []
     return found
 
