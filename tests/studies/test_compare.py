@@ -159,6 +159,23 @@ def test_one_arm_now_and_the_others_later(tmp_path):
         run(path, only=["zero-shut"])
 
 
+def test_what_another_process_finishes_meanwhile_is_compared_too(tmp_path):
+    path = write_study(tmp_path, forgetting=None, arms={"zero-shot": {}, "2-shot": {"evaluation": {"shots": 2}}})
+    said = []
+
+    def say(text):
+        said.append(text)
+        if len(said) == 1:  # this arm is under way: now another call finishes the one that stands before it
+            run(path, only=["zero-shot"])
+
+    outcome = compare(
+        load_study(path), folder=path.parent / "runs", data_dir=path.parent / "data", only=["2-shot"], say=say
+    )
+    assert said[0] == "[1/1] 2-shot"
+    assert outcome["unfinished"] == []
+    assert list(dict.fromkeys(score["arm"] for score in outcome["scores"])) == ["zero-shot", "2-shot"]
+
+
 def test_results_of_other_settings_are_not_compared(tmp_path):
     arms = {"zero-shot": {}, "sft": {"train": {"objective": "sft"}}}
     run(write_study(tmp_path, tasks=["gad"], forgetting=None, arms=arms))

@@ -138,10 +138,12 @@ class Running:
             self.measurer.say(text)
 
     def all(self, now: Collection[Unit]) -> list[Measured]:
-        """Run the units of ``now``, look at the others; return what is measured of every finished one."""
+        """Run the units of ``now``, then look at the others, which other processes may have finished in the meantime;
+        return what is measured of every finished one, in the order of the units."""
+        units = units_of(self.study)
+        mine = [unit for unit in units if unit in now]
         found: list[Measured] = []
-        mine = list(now)
-        for unit in units_of(self.study):
+        for unit in (*mine, *(unit for unit in units if unit not in mine)):
             run = unit in mine
             if run:
                 self.say(f"[{mine.index(unit) + 1}/{len(mine)}] {unit}")
@@ -158,7 +160,12 @@ class Running:
                 raise UserError(f"{unit.arm.where}: {self._advised(str(error), unit)}") from None
             if run:
                 gc.collect()  # a model that is done with goes before the next one comes
-        return found
+        self.runs.sort(key=lambda one: units.index(one.unit))
+        models = [(unit.arm.name, unit.on) for unit in units]
+        self.tuning.sort(key=lambda row: models.index((row["arm"], row["trained_on"])))
+        seeds = [(*model, unit.seed) for model, unit in zip(models, units, strict=True)]
+        self.unfinished.sort(key=lambda row: seeds.index((row["arm"], row["trained_on"], row["seed"])))
+        return sorted(found, key=lambda one: seeds.index((one.arm.name, one.on, one.seed)))
 
     def _advised(self, message: str, unit: Unit) -> str:
         """Put what a study can do in the place of options that it has not."""
