@@ -1,6 +1,7 @@
 """Several starting models under one setup: the same prompts, the same steps, gains beside one another."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from counterpoise.reinforcement.study import (
 from counterpoise.reinforcement.study_table import markdown
 from tiny_policies import write_guesser
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "studies"
+REINFORCED = [path for path in EXAMPLES.glob("*.yaml") if f"reinforce examples/studies/{path.name}" in path.read_text()]
 BLOCK = {
     "prompts": {"source": "gene-process", "limit": 6},
     "filter": {"samples": 4},
@@ -169,6 +172,18 @@ def test_a_study_file_is_told_from_a_run(tmp_path):
     assert not is_study(tmp_path / "run.yaml")
     study = load_reinforce_study(tmp_path / "study.yaml", ["training.steps=7", "prompts=gene-process"])
     assert study.run_config(study.units()[0], tmp_path).training.steps == 7
+
+
+@pytest.mark.parametrize("path", REINFORCED, ids=lambda path: path.stem)
+def test_every_example_is_a_study_that_says_how_it_is_run(path, tmp_path):
+    study = load_reinforce_study(path)
+    assert study.config.name == path.stem
+    assert "two CPU cores" in path.read_text()
+    for unit in study.units():
+        assert study.run_config(unit, tmp_path).training.seed == unit.seed
+    made_by = {model.split("/")[1] for model in study.config.arms.values() if model.startswith("runs/")}
+    assert made_by
+    assert all(f"counterpoise compare examples/studies/{name}.yaml" in path.read_text() for name in made_by)
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,7 @@ COMPARED = sorted(
 
 def test_the_other_examples_are_of_another_command():
     others = {path.stem for path in EXAMPLES.glob("*.yaml")} - {path.stem for path in COMPARED}
-    assert others == {"representations", "reinforce"}
+    assert others == {"representations", "reinforce", "reinforce-floors"}
 
 
 @pytest.mark.parametrize("path", COMPARED, ids=lambda path: path.stem)
