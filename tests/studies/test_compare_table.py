@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from counterpoise.studies.compare.means import blurb_means
 from counterpoise.studies.compare.outcome import _add_best_floors
 from counterpoise.studies.compare.table import floor_cell, markdown, score_cell
 
@@ -155,6 +156,14 @@ def test_rates_cost_and_what_is_left_out():
     assert "- zero-shot on gad: 1 record cannot be used" in text
     assert "- gad: 5 items" in text
     assert "peak memory of one run" in text
+
+
+def test_a_blurb_mean_of_one_set_is_none():
+    f1 = "positive micro F1"
+    one = [score(arm, task="gad", metric=f1) for arm in ("sft", "bft")]
+    assert blurb_means(one) == {}
+    both = blurb_means([*one, score("sft", task="biosses", metric="Pearson")])
+    assert {arm: found["sets"] for arm, found in both.items()} == {"sft": ["biosses", "gad"], "bft": ["gad"]}
 
 
 def test_groups_and_blurb():

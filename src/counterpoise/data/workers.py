@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -70,7 +71,8 @@ class Workers:
             if self._pool is None or not chunk.lines:
                 yield chunk, work(chunk)
                 continue
-            waiting.append((chunk, self._pool.submit(_received, work, chunk.to_send())))
+            with _said(chunk):
+                waiting.append((chunk, self._pool.submit(_received, work, chunk.to_send())))
             if len(waiting) > self.count + 1:
                 yield _done(waiting)
         while waiting:
@@ -95,8 +97,15 @@ def _received(work: Callable[[Chunk], T], chunk: Chunk) -> T:
 
 def _done(waiting: deque[tuple[Chunk, Future[T]]]) -> tuple[Chunk, T]:
     chunk, future = waiting.popleft()
-    try:
+    with _said(chunk):
         return chunk, future.result()
+
+
+@contextmanager
+def _said(chunk: Chunk) -> Iterator[None]:
+    """Say that a process was lost."""
+    try:
+        yield
     except BrokenProcessPool:
         raise UserError(
             f"{chunk.file}: a process that read it was ended from outside, probably for want of memory; "

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 def blurb_means(scores: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return BLURB's mean for every arm that was measured on some of its data sets, in percent.
+    """Return BLURB's mean for every arm that was measured on some of its data sets, in percent; none where no arm was
+    measured on more than one, of which a mean says nothing new.
 
     Only scores in BLURB's own metric count. ``overall`` is there if all 13 sets are; ``partial`` is comparable only
     between arms with the same ``sets``.
@@ -30,7 +31,9 @@ def blurb_means(scores: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         known = DATA_SETS.get(score["task"])
         if known is not None and score["metric"].split(", ")[0] == known.metric:
             by_arm[score["arm"]][score["task"]] = 100 * score["value"]
-    means = {}
+    means: dict[str, dict[str, Any]] = {}
+    if all(len(found) < 2 for found in by_arm.values()):
+        return means
     for arm, found in by_arm.items():
         mean = blurb_score(found)
         means[arm] = {
