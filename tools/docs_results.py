@@ -17,11 +17,16 @@ ROWS = ROOT / "benchmarks" / "results"
 LEAD = re.compile(r"^- \*\*(?!What it cannot)(.+?)\*\*", re.DOTALL | re.MULTILINE)
 """What a bullet begins with in bold: the finding, before what it rests on."""
 COMMAND = re.compile(r"`((?:counterpoise|python)\s[^`]+)`")
+LONGEST = 300
+"""Characters of commands that the overview repeats."""
+FENCED = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def results_pages() -> str:
     """Return a section for each page of results: what was found, where that is explained, and what made the page."""
-    return "\n\n".join(_results_page(path) for path in sorted(RESULTS.glob("*.md")) if path.name != "index.md")
+    pages = {path.stem: path for path in sorted(RESULTS.glob("*.md")) if path.name != "index.md"}
+    whole = [path for stem, path in pages.items() if stem.removesuffix("-tables") == stem or stem[:-7] not in pages]
+    return "\n\n".join(_results_page(path) for path in whole)
 
 
 def _results_page(path: Path) -> str:
@@ -29,6 +34,9 @@ def _results_page(path: Path) -> str:
     title = text.partition("\n")[0].removeprefix("# ")
     lines = [f"### {title}", ""]
     read = f"Tables: [{path.name}]({path.name})."
+    tables = path.with_name(f"{path.stem}-tables.md")
+    if tables.exists():
+        read = f"More: [{path.name}]({path.name}). All tables: [{tables.name}]({tables.name})."
     found = LEAD.findall(text)
     if not found:
         guide = next(_guides(path.name), None)
@@ -37,10 +45,27 @@ def _results_page(path: Path) -> str:
             read += f" Read plainly: [{heading}](../{where}#{anchor(heading)})."
     lines += [f"- {' '.join(lead.split()).rstrip('.:')}." for lead in found]
     lines += ["", read] if found else [read]
-    made = COMMAND.search(text)
+    made = commands(text)
     if made:
-        lines[-1] += f" Made with `{' '.join(made[1].split())}`."
+        shown = ", then ".join(f"`{command}`" for command in made)
+        lines[-1] += f" Made with {shown if len(shown) <= LONGEST else 'the commands that stand there'}."
     return "\n".join(lines)
+
+
+def commands(text: str) -> list[str]:
+    """Return the commands that a page of results says it was made with: its first block of them, else the first in a
+    sentence.
+
+    >>> commands("By `counterpoise genes probe`:\\n\\n```\\ncounterpoise genes study a.yaml\\n```\\n")
+    ['counterpoise genes study a.yaml']
+    """
+    for block in FENCED.findall(text):
+        lines = [line.strip() for line in block.replace("\\\n", " ").splitlines()]
+        found = [" ".join(line.split()) for line in lines if line.startswith(("counterpoise ", "python "))]
+        if found:
+            return found
+    inline = COMMAND.search(text)
+    return [" ".join(inline[1].split())] if inline else []
 
 
 def _guides(page: str) -> Iterator[tuple[list[str], str, str]]:
