@@ -72,6 +72,23 @@ def test_a_study_is_listed_run_and_printed(run, write, guesser, tmp_path):
     assert [line.split(" (")[0] for line in out.splitlines()] == ["base, seed 0: done", "bft, seed 0: done"]
 
 
+def test_what_other_processes_work_on_is_left_to_them(run, write, guesser, tmp_path):
+    path = write("study.yaml", {"name": "s", "arms": {"base": str(guesser)}, "reinforce": RUN})
+    place = tmp_path / "out" / "base" / "seed-0"
+    place.mkdir(parents=True)
+    lock = place / "working.json"
+    lock.write_text(json.dumps({"process": 12, "host": "node-3", "began": 0.0}))
+    code, out, err = run("reinforce", path, "--folder", tmp_path / "out", "--json")
+    assert (code, out) == (0, "")
+    assert "other processes are at work" in err
+    assert "base, seed 0: not started; process 12 on node-3 works on it" in err
+    lock.unlink()
+    code, out, err = run("reinforce", path, "--folder", tmp_path / "out", "--json")  # as if that process were gone
+    assert code == 0, err
+    assert len(json.loads(out)["curves"]) == 1
+    assert not lock.exists()
+
+
 def test_what_is_wrong_is_one_sentence(run, write, tmp_path):
     path = write("run.yaml", RUN | {"training": {"stepz": 1}})
     for words, says in (

@@ -48,7 +48,8 @@ def reinforce(
 ) -> None:
     """Reinforce a model by GRPO with rewards that can be checked. Run again after an interruption, it goes on.
 
-    With a study file (arms: and one reinforce: block) several starting models are trained alike and compared.
+    With a study file (arms: and one reinforce: block) several starting models are trained alike and compared. Given
+    again while it runs, on another GPU say, the command takes the next run that no process works on.
     """
     from counterpoise.reinforcement.study import is_study
 
@@ -113,6 +114,13 @@ def _study(
         say=None if quiet else lambda text: print(text, file=sys.stderr, flush=True),
         progress=lambda: progress(quiet or not sys.stderr.isatty()),
     )
+    if outcome is None:
+        typer.echo("other processes are at work; the same command shows the results once they are done:", err=True)
+        for unit, why in what_is_left(study, place):
+            if why:
+                typer.echo(f"{unit.arm}, seed {unit.seed}: {why}", err=True)
+        typer.echo("if one of them is gone, delete working.json in the folder of its run", err=True)
+        return
     text = tables(outcome)
     for path in [place / "study.md", *([markdown] if markdown is not None else [])]:
         with writing(path, "choose another file, or free some space"):

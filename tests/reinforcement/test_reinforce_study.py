@@ -1,6 +1,9 @@
 """Several starting models under one setup: the same prompts, the same steps, gains beside one another."""
 
 import json
+import shutil
+import threading
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,8 @@ import pytest
 import yaml
 
 from counterpoise.errors import UserError
+from counterpoise.reinforcement.learnable import learnable
+from counterpoise.reinforcement.prompts import load_prompts
 from counterpoise.reinforcement.study import (
     check_reinforce_study,
     is_study,
@@ -16,6 +21,7 @@ from counterpoise.reinforcement.study import (
     what_is_left,
 )
 from counterpoise.reinforcement.study_table import markdown
+from counterpoise.studies.compare.lock import FILE, Held
 from tiny_policies import write_guesser
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "studies"
@@ -154,6 +160,69 @@ def test_a_study_goes_on_where_it_was(made, monkeypatch):
     monkeypatch.setattr("counterpoise.reinforcement.start.load_start", None)
     (folder / "results.json").unlink()
     assert run_reinforce_study(study, folder, command="counterpoise x")["scores"] == outcome["scores"]
+
+
+def test_several_processes_share_a_study(made, monkeypatch, tmp_path):
+    """A run that another process works on is left to it; what is free is made, and the last one to end sums up."""
+    study, folder, _, outcome = made
+    shutil.copytree(folder, tmp_path / "out")
+    theirs = study.units()[1].place(tmp_path / "out")
+    (tmp_path / "out" / "results.json").unlink()
+    (theirs / "results.json").unlink()
+    begun = []
+    monkeypatch.setattr(
+        "counterpoise.reinforcement.run.reinforce", lambda config, **_: begun.append(config.output.folder)
+    )
+    (theirs / FILE).write_text(json.dumps({"process": 12, "host": "node-3", "began": 0.0}))
+    assert run_reinforce_study(study, tmp_path / "out") is None
+    assert begun == [unit.place(tmp_path / "out") for unit in study.units() if unit.place(tmp_path / "out") != theirs]
+    assert [why for _, why in what_is_left(study, tmp_path / "out") if why] == [
+        "stopped at step 2 of 2; process 12 on node-3 works on it"
+    ]
+    assert not (tmp_path / "out" / "results.json").exists()
+    shutil.copy(study.units()[1].place(folder) / "results.json", theirs)  # the other process ends
+    (theirs / FILE).unlink()
+    assert run_reinforce_study(study, tmp_path / "out")["scores"] == outcome["scores"]
+
+
+def test_a_run_that_another_process_takes_first_is_left_to_it(made, monkeypatch, tmp_path):
+    """Between looking and locking, another process was faster."""
+    study, folder, _, _ = made
+    shutil.copytree(folder, tmp_path / "out")
+    monkeypatch.setattr("counterpoise.reinforcement.run.reinforce", lambda *_, **__: None)
+    tried = []
+
+    @contextmanager
+    def contested(place, say):
+        tried.append(place)
+        if len(tried) == 1:
+            (place / FILE).write_text(json.dumps({"process": 12, "host": "node-3", "began": 0.0}))
+            raise Held("taken")
+        yield
+
+    monkeypatch.setattr("counterpoise.reinforcement.study.locked", contested)
+    run_reinforce_study(study, tmp_path / "out")
+    assert tried == [unit.place(tmp_path / "out") for unit in study.units()]
+
+
+def test_shared_pass_rates_are_sampled_by_one_process(made, tmp_path):
+    """The second one waits, and then finds the samples there."""
+    study, folder, _, _ = made
+    journal = Path(shutil.copy(folder / "pass_rates.jsonl", tmp_path))
+    written = journal.read_bytes()
+    config = study.run_config(study.units()[1], tmp_path)
+    config.output.folder.mkdir(parents=True)
+    lock = tmp_path / FILE
+    lock.write_text(json.dumps({"process": 12, "host": "node-3", "began": 0.0}))
+    threading.Timer(1.5, lock.unlink).start()
+    said = []
+    prompts = load_prompts("gene-process", limit=6, seed=config.prompts.seed)
+    kept, _ = learnable(config, prompts, None, journal, said.append, nullcontext)
+    assert "process 12 on node-3" in said[0]
+    assert "waiting" in said[0]
+    assert sum("node-3" in line for line in said) == 1
+    assert json.loads((config.output.folder / "prompts.json").read_text())["kept"] == [prompt.id for prompt in kept]
+    assert journal.read_bytes() == written
 
 
 def test_each_arm_may_choose_its_own_prompts(made):

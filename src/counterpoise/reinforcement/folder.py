@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from counterpoise.disk import replace_text, writing
 from counterpoise.errors import UserError
 from counterpoise.reinforcement.config import ReinforceConfig
+from counterpoise.studies.compare import lock
 from counterpoise.studies.run import first_change
 
 RUN = "run.yaml"
@@ -35,6 +36,8 @@ PARTS = (
     "runs",
 )
 """What a run writes to its folder, besides run.yaml and checkpoints."""
+OURS = (f"{RUN}.", lock.FILE)
+"""How names begin of what may lie in a folder before its run.yaml: drafts of it, and the lock of a study's run."""
 FREE = (
     "micro_batch_size",
     "gradient_checkpointing",
@@ -66,7 +69,7 @@ def open_folder(config: ReinforceConfig, *, overwrite: bool = False) -> dict[str
         if (folder / RESULTS).exists():
             finished: dict[str, Any] = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
             return finished
-    elif folder.is_dir() and any(not path.name.startswith(f"{RUN}.") for path in folder.iterdir()):
+    elif folder.is_dir() and any(not path.name.startswith(OURS) for path in folder.iterdir()):
         raise UserError(f"{folder} is not empty and holds no run; choose another output.folder")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from counterpoise.disk import writing
 from counterpoise.evaluation.results import write_json
 from counterpoise.reinforcement.config import FORM, ReinforceConfig
 from counterpoise.reinforcement.measuring import Policy, Progress
+from counterpoise.studies.compare.lock import waited_for
 
 if TYPE_CHECKING:
     from counterpoise.reinforcement.prompts import Prompt
@@ -44,7 +46,8 @@ def learnable(
     """Keep the prompts that a policy answers right sometimes, and not always.
 
     Pass rates are those of the first reward for the answer, with completions as long as in training. What was kept is
-    written to ``prompts.json`` of the run folder, so that it stays the same when the run goes on.
+    written to ``prompts.json`` of the run folder, so that it stays the same when the run goes on. Of processes that
+    share a journal outside their run folders, one samples, and the others wait for it.
 
     Returns:
         the prompts, and what ``results.json`` says of the filter.
@@ -67,7 +70,8 @@ def learnable(
             subject = LocalModel(
                 asked.policy, format=config.prompts.template, precision=config.training.precision, say=say
             )
-        with progress() as on_progress:
+        shared = journal.parent != config.output.folder
+        with waited_for(journal.parent, say) if shared else nullcontext(), progress() as on_progress:
             rates = pass_rates(
                 prompts,
                 subject,

@@ -9,13 +9,14 @@ block, a run config without model and output, that all arms share: the same prom
 Which prompts can be learnt from depends on who answers them; ``policy:`` names the arm whose pass rates choose them for
 all (by default the first), or ``own``: then each arm is asked what it can learn from, and prompts differ.
 
-Run again, a study goes on: a finished run is read, one that was cut short goes on where it was.
+Run again, a study goes on: a finished run is read, one that was cut short goes on where it was. Several processes may
+share its folder, each at work on a run of its own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +25,12 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from counterpoise.disk import writing
+from counterpoise.disk import replace_text, writing
 from counterpoise.errors import UserError, nearest
 from counterpoise.evaluation.results import write_json
 from counterpoise.reinforcement.config import ReinforceConfig, check_reinforce_config
 from counterpoise.reinforcement.measuring import Progress
+from counterpoise.studies.compare.lock import Held, holder, locked
 from counterpoise.training.config import Section
 from counterpoise.training.config_file import explain, read_yaml
 
@@ -159,8 +161,11 @@ def run_reinforce_study(
     command: str = "",
     say: Callable[[str], None] | None = None,
     progress: Progress = nullcontext,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Carry out what is left of a study and return what its ``results.json`` holds (`study_outcome`).
+
+    Several processes may share a folder, on several machines too where all see it: each takes the next run that none
+    works on. The last one to end sums up; for the others the return value is None.
 
     Args:
         study: checked.
@@ -171,37 +176,53 @@ def run_reinforce_study(
         progress: opens what is called as replies of an evaluation come.
 
     Raises:
-        UserError: whatever of the user's is wrong; another process is at work in the folder.
+        UserError: whatever of the user's is wrong.
         Stopped: a signal ended a run in good order.
     """
     from counterpoise.reinforcement.run import reinforce
     from counterpoise.reinforcement.study_outcome import study_outcome
-    from counterpoise.studies.compare.lock import locked
 
     tell = say or (lambda _: None)
     shared = None if study.config.chooser == OWN else folder / "pass_rates.jsonl"
-    with locked(folder, tell):
-        text = yaml.safe_dump(study.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        with writing(folder, "choose another --folder, or free some space"):
-            (folder / "study.yaml").write_text(text, encoding="utf-8")
-        for unit in study.units():
-            tell(f"{unit.arm}, seed {unit.seed}")
-            reinforce(
-                study.run_config(unit, folder),
-                data_dir=data_dir,
-                journal=shared,
-                progress=progress,
-                show_progress=say is not None,
-            )
-        outcome = study_outcome(study, folder, command=command)
-        with writing(folder, "free some space; the same command then only writes again"):
-            write_json(folder / "results.json", outcome)
+    text = yaml.safe_dump(study.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    with writing(folder, "choose another --folder, or free some space"):
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_text(folder / "study.yaml", text)
+    seen: set[Unit] = set()
+    while (unit := _next(study, folder, seen)) is not None:
+        try:
+            with locked(unit.place(folder), tell):
+                tell(f"{unit.arm}, seed {unit.seed}")
+                reinforce(
+                    study.run_config(unit, folder),
+                    data_dir=data_dir,
+                    journal=shared,
+                    progress=progress,
+                    show_progress=say is not None,
+                )
+            seen.add(unit)
+        except Held:
+            continue  # another process was faster
+    if any(why for _, why in what_is_left(study, folder)):
+        return None
+    outcome = study_outcome(study, folder, command=command)
+    with writing(folder, "free some space; the same command then only writes again"):
+        write_json(folder / "results.json", outcome)
     return outcome
 
 
+def _next(study: ReinforceStudy, folder: Path, seen: Collection[Unit]) -> Unit | None:
+    """Return the next run that was not looked at and that no other process works on."""
+    return next((u for u in study.units() if u not in seen and not holder(u.place(folder))), None)
+
+
 def what_is_left(study: ReinforceStudy, folder: Path) -> list[tuple[Unit, str]]:
-    """Return every run of a study with how far it has come; empty text for one that is finished."""
-    return [(unit, how_far(unit.place(folder))) for unit in study.units()]
+    """Return every run with how far it has come, and who works on it; an empty text for one that is finished."""
+    found = []
+    for unit in study.units():
+        why, at_work = how_far(unit.place(folder)), holder(unit.place(folder))
+        found.append((unit, f"{why}; {at_work} works on it" if why and at_work else why))
+    return found
 
 
 def how_far(run: Path) -> str:

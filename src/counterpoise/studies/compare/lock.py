@@ -2,6 +2,8 @@
 
     with locked(place, say=print):
         ...                                  # train and measure what lies in ``place``
+    with waited_for(place, say=print):
+        ...                                  # the same, after whoever holds it now
     holder(place)                            # "process 4711 on node-3", or "" where nobody is at work
 
 The lock is a file with process and host. One that a killed process left on this host is taken over; of another host
@@ -13,8 +15,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -23,6 +26,12 @@ from counterpoise.disk import draft_of
 from counterpoise.errors import UserError
 
 FILE = "working.json"
+PAUSE = 1.0
+"""Seconds between two looks at a lock that is waited for."""
+
+
+class Held(UserError):  # noqa: N818 - often nothing went wrong
+    """Another process is at work in a folder."""
 
 
 @contextmanager
@@ -30,13 +39,13 @@ def locked(place: Path, say: Callable[[str], None] = lambda _: None) -> Iterator
     """Hold the lock of a folder, which is made if need be.
 
     Raises:
-        UserError: another process holds it.
+        Held: another process has it.
     """
     place.mkdir(parents=True, exist_ok=True)
     path = place / FILE
     if not _take(path):
         if (other := holder(place)) or not _take_over(path):
-            raise UserError(
+            raise Held(
                 f"{place} is being worked on by {other or 'another process'}; wait for it, or delete {path} if that "
                 "process is gone"
             )
@@ -45,6 +54,23 @@ def locked(place: Path, say: Callable[[str], None] = lambda _: None) -> Iterator
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def waited_for(place: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+    """Hold the lock of a folder; where another process has it, say so once and wait for it."""
+    told = False
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(locked(place, say))
+                break
+            except Held as other:
+                if not told:
+                    say(f"  {other}; waiting")
+                told = True
+                time.sleep(PAUSE)
+        yield
 
 
 def holder(place: Path) -> str:
