@@ -47,6 +47,7 @@ bench: $(STAMP) ## time and memory of the LM head, against full logits and TRL's
 docs: $(STAMP) ## build the documentation into build/site; links and names that are wrong end it
 	@$(BIN)/python tools/docs_pages.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "read it, with its search, by: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site"
 
 clean: ## remove caches and builds; .venv, runs/ and demo/ stay
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
