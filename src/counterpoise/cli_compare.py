@@ -46,7 +46,10 @@ def compare(
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on standard error but errors.")] = False,
 ) -> None:
-    """Compare arms (prompts, objectives, adapters, encoders) on tasks under one setup. Run again, it goes on."""
+    """Compare arms (prompts, objectives, adapters, encoders) on tasks under one setup. Run again, it goes on.
+
+    Given again while it runs, on another GPU say, the command takes the next model that no process works on.
+    """
     from counterpoise.disk import replace_text, writing
     from counterpoise.report import write_figures, write_study_page
     from counterpoise.studies import compare as studies

@@ -3,7 +3,7 @@
 import json
 import shutil
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from counterpoise.reinforcement.study import (
     what_is_left,
 )
 from counterpoise.reinforcement.study_table import markdown
-from counterpoise.studies.compare.lock import FILE, Held
+from counterpoise.studies.compare.lock import FILE
 from tiny_policies import write_guesser
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "studies"
@@ -183,26 +183,6 @@ def test_several_processes_share_a_study(made, monkeypatch, tmp_path):
     shutil.copy(study.units()[1].place(folder) / "results.json", theirs)  # the other process ends
     (theirs / FILE).unlink()
     assert run_reinforce_study(study, tmp_path / "out")["scores"] == outcome["scores"]
-
-
-def test_a_run_that_another_process_takes_first_is_left_to_it(made, monkeypatch, tmp_path):
-    """Between looking and locking, another process was faster."""
-    study, folder, _, _ = made
-    shutil.copytree(folder, tmp_path / "out")
-    monkeypatch.setattr("counterpoise.reinforcement.run.reinforce", lambda *_, **__: None)
-    tried = []
-
-    @contextmanager
-    def contested(place, say):
-        tried.append(place)
-        if len(tried) == 1:
-            (place / FILE).write_text(json.dumps({"process": 12, "host": "node-3", "began": 0.0}))
-            raise Held("taken")
-        yield
-
-    monkeypatch.setattr("counterpoise.reinforcement.study.locked", contested)
-    run_reinforce_study(study, tmp_path / "out")
-    assert tried == [unit.place(tmp_path / "out") for unit in study.units()]
 
 
 def test_shared_pass_rates_are_sampled_by_one_process(made, tmp_path):

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from counterpoise.cli_compare import compare as command
 from counterpoise.errors import Stopped, UserError
 from counterpoise.studies.compare import compare, launch, load_study, markdown, measuring
-from counterpoise.studies.compare.lock import FILE, holder, locked
+from counterpoise.studies.compare.lock import FILE, Waits, holder, locked, waited_for, work_through
 from counterpoise.studies.compare.runner import study_state
 from counterpoise.studies.compare.units import chosen_units, how_far
 
@@ -233,6 +233,19 @@ def test_two_processes_on_one_unit(tmp_path):
     assert list((tmp_path / "unit").iterdir()) == []
 
 
+def test_a_lock_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("counterpoise.studies.compare.lock.PAUSE", 0.05)
+    lock(tmp_path, 12, host="node-3")
+    threading.Timer(0.5, (tmp_path / FILE).unlink).start()
+    said = []
+    with waited_for(tmp_path, said.append):
+        assert json.loads((tmp_path / FILE).read_text())["process"] == os.getpid()
+    assert len(said) == 1
+    assert "process 12 on node-3" in said[0]
+    assert said[0].endswith("waiting")
+    assert holder(tmp_path) == ""
+
+
 @pytest.mark.parametrize("left", ["gone", "other"])
 def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, left):
     """Its number is free, or was given to another process since."""
@@ -268,13 +281,76 @@ def race(place, start, said):
         said.put("out")
 
 
-def test_a_unit_at_work_elsewhere_is_told(tmp_path):
+def test_a_unit_at_work_elsewhere_is_left_to_it_and_told(tmp_path):
     path = study_file(tmp_path, seeds=[0], arms={"base": {}})
-    lock(tmp_path / "runs" / "dft" / "gad" / "seed-0", 12, host="node-3")
-    with pytest.raises(UserError, match=r"arms.dft: .*seed-0 is being worked on by process 12 on node-3"):
-        run(path)
-    outcome = run(path, only=["base"])
+    place = tmp_path / "runs" / "dft" / "gad" / "seed-0"
+    lock(place, 12, host="node-3")
+    outcome = run(path)
     assert [row["why"] for row in outcome["unfinished"]] == ["not started; process 12 on node-3 works on it"]
+    assert {score["arm"] for score in outcome["scores"]} == {"base"}
+    assert [file.name for file in place.iterdir()] == [FILE]
+
+
+def test_a_seed_waits_for_the_process_that_chooses_its_rate(tmp_path):
+    path = study_file(tmp_path)
+    lock(tmp_path / "runs" / "sft" / "gad" / "seed-0", 12, host="node-3")
+    outcome = run(path, only=["sft"], seed=1)
+    assert {row["seed"]: row["why"] for row in outcome["unfinished"] if row["arm"] == "sft"} == {
+        0: "learning rate 0.001: not started; process 12 on node-3 works on it",
+        1: "not started: seed 0 has not chosen its learning rate yet",
+    }
+
+
+def test_processes_work_through_units_together(tmp_path):
+    """Each unit is done once, and none of the later ones waits for an earlier one."""
+    fork = multiprocessing.get_context("fork")
+    start, said = fork.Barrier(3), fork.SimpleQueue()
+    working = [fork.Process(target=do_all, args=(tmp_path, start, said)) for _ in range(3)]
+    for process in working:
+        process.start()
+    for process in working:
+        process.join(60)
+    done = [unit for _ in working for unit in said.get()]
+    assert sorted(done) == list("abcdef")
+
+
+def do_all(folder, start, said):
+    done = []
+
+    def work(unit):
+        if not (folder / unit / "done").exists():
+            threading.Event().wait(0.1)
+            (folder / unit / "done").touch()
+            done.append(unit)
+
+    start.wait()
+    work_through("abcdef", lambda unit: folder / unit, work)
+    said.put(done)
+
+
+def test_what_is_left_and_what_is_tried_again(tmp_path):
+    """Another process ends its unit, and never its other one; a third waits for the first."""
+    for unit in "bd":
+        lock(tmp_path / unit, 12, host="node-3")
+    done, said = [], []
+
+    def work(unit):
+        if unit == "a" and "b" not in done:
+            raise Waits("b is not finished")
+        if unit == "c":
+            (tmp_path / "b" / FILE).unlink()
+        done.append(unit)
+
+    assert work_through("abcd", lambda unit: tmp_path / unit, work, said.append) == ["d"]
+    assert done == ["c", "b", "a"]
+    assert said[0] == "  put off: b is not finished"
+    assert "node-3" in said[1]
+    (tmp_path / "d" / FILE).unlink()
+    done.remove("b")
+    with pytest.raises(Waits, match="b is not finished"):  # whom else should it wait for?
+        work_through("a", lambda unit: tmp_path / unit, work)
+    lock(tmp_path / "b", 12, host="node-3")
+    assert work_through("a", lambda unit: tmp_path / unit, work, among="ab") == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ share its folder, each at work on a run of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from counterpoise.errors import UserError, nearest
 from counterpoise.evaluation.results import write_json
 from counterpoise.reinforcement.config import ReinforceConfig, check_reinforce_config
 from counterpoise.reinforcement.measuring import Progress
-from counterpoise.studies.compare.lock import Held, holder, locked
+from counterpoise.studies.compare.lock import holder, work_through
 from counterpoise.training.config import Section
 from counterpoise.training.config_file import explain, read_yaml
 
@@ -188,32 +188,23 @@ def run_reinforce_study(
     with writing(folder, "choose another --folder, or free some space"):
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(folder / "study.yaml", text)
-    seen: set[Unit] = set()
-    while (unit := _next(study, folder, seen)) is not None:
-        try:
-            with locked(unit.place(folder), tell):
-                tell(f"{unit.arm}, seed {unit.seed}")
-                reinforce(
-                    study.run_config(unit, folder),
-                    data_dir=data_dir,
-                    journal=shared,
-                    progress=progress,
-                    show_progress=say is not None,
-                )
-            seen.add(unit)
-        except Held:
-            continue  # another process was faster
-    if any(why for _, why in what_is_left(study, folder)):
+
+    def work(unit: Unit) -> None:
+        tell(f"{unit.arm}, seed {unit.seed}")
+        reinforce(
+            study.run_config(unit, folder),
+            data_dir=data_dir,
+            journal=shared,
+            progress=progress,
+            show_progress=say is not None,
+        )
+
+    if work_through(study.units(), lambda unit: unit.place(folder), work, tell):
         return None
     outcome = study_outcome(study, folder, command=command)
     with writing(folder, "free some space; the same command then only writes again"):
         write_json(folder / "results.json", outcome)
     return outcome
-
-
-def _next(study: ReinforceStudy, folder: Path, seen: Collection[Unit]) -> Unit | None:
-    """Return the next run that was not looked at and that no other process works on."""
-    return next((u for u in study.units() if u not in seen and not holder(u.place(folder))), None)
 
 
 def what_is_left(study: ReinforceStudy, folder: Path) -> list[tuple[Unit, str]]:

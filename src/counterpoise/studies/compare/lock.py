@@ -5,6 +5,7 @@
     with waited_for(place, say=print):
         ...                                  # the same, after whoever holds it now
     holder(place)                            # "process 4711 on node-3", or "" where nobody is at work
+    left = work_through(units, place, work)  # one unit after the other, beside processes that do the same
 
 The lock is a file with process and host. One that a killed process left on this host is taken over; of another host
 nobody here can tell, so its lock is believed.
@@ -16,9 +17,10 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -28,10 +30,15 @@ from counterpoise.errors import UserError
 FILE = "working.json"
 PAUSE = 1.0
 """Seconds between two looks at a lock that is waited for."""
+T = TypeVar("T")
 
 
 class Held(UserError):  # noqa: N818 - often nothing went wrong
     """Another process is at work in a folder."""
+
+
+class Waits(UserError):  # noqa: N818 - likewise
+    """A unit cannot be worked on before another one is finished; raised before anything is done for it."""
 
 
 @contextmanager
@@ -71,6 +78,50 @@ def waited_for(place: Path, say: Callable[[str], None] = lambda _: None) -> Iter
                 told = True
                 time.sleep(PAUSE)
         yield
+
+
+def work_through(
+    units: Sequence[T],
+    place: Callable[[T], Path],
+    work: Callable[[T], None],
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    among: Sequence[T] = (),
+) -> list[T]:
+    """Do the work of each unit while its lock is held; return the units that are left to other processes.
+
+    Units that another process works on, and those that wait for another unit, are tried again after the others.
+
+    Args:
+        units: in the order in which they are worked on.
+        place: the folder of a unit.
+        work: does what is left of a unit, which is nothing if it is finished.
+        say: told which units are put off.
+        among: all units, if ``units`` are not all: what a unit waits for may be another process's.
+
+    Raises:
+        Waits: for a unit that nobody works on.
+    """
+
+    def others() -> bool:
+        return any(holder(place(unit)) for unit in among or units)
+
+    left = list(units)
+    while left:
+        shared, later = others(), []
+        for unit in left:
+            try:
+                with locked(place(unit), say):
+                    work(unit)
+            except (Held, Waits) as why:
+                if isinstance(why, Waits) and not (shared or others()):
+                    raise
+                say(f"  put off: {why}")
+                later.append(unit)
+        if len(later) == len(left):
+            break
+        left = later
+    return left
 
 
 def holder(place: Path) -> str:

@@ -9,7 +9,7 @@
 
 A results file that is there, made with the same settings, is read and not made again; a run folder that is there goes
 on or is read (`studies.run`), and one that was made with another config is an error that names the arm. Several
-processes may work in one folder, each on units of its own (`lock`).
+processes may work in one folder, each on units of its own (`lock`): each takes the next one that is free.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from counterpoise.evaluation.runner import rescore
 from counterpoise.studies.compare.arms import ALL, Study, shared_dev_tasks
 from counterpoise.studies.compare.cost import cost_of, forget_peak
 from counterpoise.studies.compare.launch import launch
-from counterpoise.studies.compare.lock import holder, locked
+from counterpoise.studies.compare.lock import Waits, holder, work_through
 from counterpoise.studies.compare.measuring import LoadedOnce, Measurer, Progress, Say
 from counterpoise.studies.compare.outcome import Measured, check_also, study_outcome
 from counterpoise.studies.compare.tuning import tuning_task
@@ -143,29 +143,36 @@ class Running:
         units = units_of(self.study)
         mine = [unit for unit in units if unit in now]
         found: list[Measured] = []
-        for unit in (*mine, *(unit for unit in units if unit not in mine)):
-            run = unit in mine
-            if run:
-                self.say(f"[{mine.index(unit) + 1}/{len(mine)}] {unit}")
+
+        def work(unit: Unit) -> None:
+            self.say(f"[{mine.index(unit) + 1}/{len(mine)}] {unit}")
+            found.extend(self._named(unit, run=True))
+            gc.collect()  # a model that is done with goes before the next one comes
+
+        left = work_through(mine, self._place, work, self.say, among=units)
+        for unit in (unit for unit in units if unit not in mine or unit in left):
             try:
-                with locked(self._place(unit), self.say) if run else nullcontext():
-                    found += self._unit(unit, run)
+                found += self._named(unit, run=False)
             except Unfinished as why:
                 at_work = holder(self._place(unit))
                 self.unfinished.append({
                     "arm": unit.arm.name, "trained_on": unit.on, "seed": unit.seed,
                     "why": f"{why}; {at_work} works on it" if at_work else str(why),
                 })  # fmt: skip
-            except UserError as error:
-                raise UserError(f"{unit.arm.where}: {self._advised(str(error), unit)}") from None
-            if run:
-                gc.collect()  # a model that is done with goes before the next one comes
         self.runs.sort(key=lambda one: units.index(one.unit))
         models = [(unit.arm.name, unit.on) for unit in units]
         self.tuning.sort(key=lambda row: models.index((row["arm"], row["trained_on"])))
         seeds = [(*model, unit.seed) for model, unit in zip(models, units, strict=True)]
         self.unfinished.sort(key=lambda row: seeds.index((row["arm"], row["trained_on"], row["seed"])))
         return sorted(found, key=lambda one: seeds.index((one.arm.name, one.on, one.seed)))
+
+    def _named(self, unit: Unit, *, run: bool) -> list[Measured]:
+        """As `_unit`; what is wrong names the arm."""
+        try:
+            return self._unit(unit, run)
+        except UserError as error:
+            kind = Waits if isinstance(error, Waits) else UserError
+            raise kind(f"{unit.arm.where}: {self._advised(str(error), unit)}") from None
 
     def _advised(self, message: str, unit: Unit) -> str:
         """Put what a study can do in the place of options that it has not."""
@@ -263,7 +270,7 @@ class Running:
                     raise Unfinished(f"learning rate {rate:g}: {why}") from None
                 waits = f"seed {first.seed} has not chosen its learning rate yet"
                 if run:
-                    raise UserError(f"{waits} (rate {rate:g}: {why}); run seed {first.seed} of it first") from None
+                    raise Waits(f"{waits} (rate {rate:g}: {why}); run seed {first.seed} of it first") from None
                 raise Unfinished(f"not started: {waits}") from None
             if run:
                 gc.collect()
