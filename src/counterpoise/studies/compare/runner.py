@@ -15,10 +15,9 @@ processes may work in one folder, each on units of its own (`lock`): each takes 
 from __future__ import annotations
 
 import gc
-import math
 from collections.abc import Collection, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +29,13 @@ from counterpoise.evaluation.evaluate import kept_folder
 from counterpoise.evaluation.kept import Kept
 from counterpoise.evaluation.results import write_json
 from counterpoise.evaluation.runner import rescore
-from counterpoise.studies.compare.arms import ALL, Study, shared_dev_tasks
+from counterpoise.studies.compare.arms import ALL, Study
 from counterpoise.studies.compare.cost import cost_of, forget_peak
 from counterpoise.studies.compare.launch import launch
 from counterpoise.studies.compare.lock import Waits, holder, work_through
 from counterpoise.studies.compare.measuring import LoadedOnce, Measurer, Progress, Say
 from counterpoise.studies.compare.outcome import Measured, check_also, study_outcome
-from counterpoise.studies.compare.tuning import tuning_task
+from counterpoise.studies.compare.rates import Rates
 from counterpoise.studies.compare.units import (
     TrainedRun,
     Unfinished,
@@ -95,7 +94,7 @@ def compare(
     outcome = study_outcome(
         study,
         measured,
-        running.tuning,
+        running.rates.tuning,
         runs=running.runs,
         unfinished=running.unfinished,
         heat=heat_of(study, folder, data_dir=data_dir, say=running.say),
@@ -127,11 +126,12 @@ class Running:
     folder: Path
     measurer: Measurer
     launcher: str = ""
-    tuning: list[dict[str, Any]] = field(default_factory=list)
     runs: list[TrainedRun] = field(default_factory=list)
     """Of the units that are finished."""
     unfinished: list[dict[str, Any]] = field(default_factory=list)
-    _rates: dict[tuple[str, str], float | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.rates = Rates(self.study, self.folder, self.measurer, self._train)
 
     def say(self, text: str) -> None:
         if self.measurer.say is not None:
@@ -161,7 +161,7 @@ class Running:
                 })  # fmt: skip
         self.runs.sort(key=lambda one: units.index(one.unit))
         models = [(unit.arm.name, unit.on) for unit in units]
-        self.tuning.sort(key=lambda row: models.index((row["arm"], row["trained_on"])))
+        self.rates.tuning.sort(key=lambda row: models.index((row["arm"], row["trained_on"])))
         seeds = [(*model, unit.seed) for model, unit in zip(models, units, strict=True)]
         self.unfinished.sort(key=lambda row: seeds.index((row["arm"], row["trained_on"], row["seed"])))
         return sorted(found, key=lambda one: seeds.index((one.arm.name, one.on, one.seed)))
@@ -193,7 +193,7 @@ class Running:
         arm, place, cost = unit.arm, self._place(unit), None
         model, rate = arm.model, None
         if arm.trained:
-            rate = self._rate(unit, run)
+            rate = self.rates.of(unit, run)
             if rate is not None:
                 place = place / f"lr-{rate:g}"
             self._train(unit, rate, place, run)
@@ -228,7 +228,7 @@ class Running:
             raise Unfinished(why)
         task = self.study.names.get(unit.on)
         if len(unit.arm.rates) > 1 and unit.on != ALL:  # the rate's model is the one that it was chosen by
-            task = self._tuning_task(unit, run)
+            task = self.rates.task(unit, run)
         config = unit.arm.run_config(on=unit.on, seed=unit.seed, folder=folder, rate=rate, task=task)
         if not why:
             try:
@@ -246,65 +246,3 @@ class Running:
             return
         forget_peak()
         train(config, data_dir=self.measurer.data_dir, show_progress=not quiet)
-
-    def _rate(self, unit: Unit, run: bool) -> float | None:
-        """Return the learning rate of a model: None for the config's own.
-
-        Rates are compared with the first seed; the other seeds take the rate that was chosen.
-        """
-        key = (unit.arm.name, unit.on)
-        if key not in self._rates:
-            rates = unit.arm.rates
-            self._rates[key] = self._chosen(unit, run) if len(rates) > 1 else rates[0] if rates else None
-        return self._rates[key]
-
-    def _chosen(self, unit: Unit, run: bool) -> float:
-        """Train with every rate, unless that is done, and return the one of the best score on dev."""
-        first = replace(unit, seed=self.study.config.seeds[0])
-        tried = []
-        for rate in unit.arm.rates:
-            try:
-                tried.append(self._tried(first, rate, run and unit == first))
-            except Unfinished as why:
-                if unit == first:
-                    raise Unfinished(f"learning rate {rate:g}: {why}") from None
-                waits = f"seed {first.seed} has not chosen its learning rate yet"
-                if run:
-                    raise Waits(f"{waits} (rate {rate:g}: {why}); run seed {first.seed} of it first") from None
-                raise Unfinished(f"not started: {waits}") from None
-            if run:
-                gc.collect()
-        best = max(tried, key=lambda row: -math.inf if math.isnan(row["score"]) else row["score"])
-        self.tuning += [row | {"chosen": row is best} for row in tried]
-        return float(best["learning_rate"])
-
-    def _tried(self, unit: Unit, rate: float, run: bool) -> dict[str, Any]:
-        """Train with one rate and measure on dev: the mean over tasks of the metric to quote, sign turned where less is
-        better."""
-        arm, place = unit.arm, self._place(unit) / f"lr-{rate:g}"
-        self._train(unit, rate, place, run)
-        loaded = self.measurer.model(str(place / "run"), arm.asked)
-        values, scores = {}, []
-        for spec in shared_dev_tasks(arm) if unit.on == ALL else arm.measured_on(unit.on):
-            name = self.study.names[spec.name] if unit.on == ALL else self._tuning_task(unit, run)
-            out = place / "dev" / f"{spec.name}.json"
-            outcome = self.measurer.results(name, loaded, arm.asked, out, split="dev", run=run)
-            if outcome is None:
-                raise Unfinished(f"not measured on {spec.name}, split dev")
-            found = rescore(Kept(kept_folder(out)), spec.name).scored.measurements[outcome["quote"][spec.name]]
-            values[spec.name] = found.value
-            scores.append(found.value if found.higher_is_better else -found.value)
-        return {
-            "arm": arm.name,
-            "trained_on": unit.on,
-            "seed": unit.seed,
-            "learning_rate": rate,
-            "dev": values,
-            "score": sum(scores) / len(scores),
-            "seconds": cost_of(place / "run")["seconds"],
-        }
-
-    def _tuning_task(self, unit: Unit, run: bool) -> str:
-        spec = next(spec for spec in unit.arm.tasks if spec.name == unit.on)
-        made = tuning_task(spec, self.folder / "tuning", write=run)
-        return self.study.names[spec.name] if made == spec.name else made
