@@ -159,7 +159,13 @@ def test_a_study_goes_on_where_it_was(made, monkeypatch):
     study, folder, _, outcome = made
     monkeypatch.setattr("counterpoise.reinforcement.start.load_start", None)
     (folder / "results.json").unlink()
-    assert run_reinforce_study(study, folder, command="counterpoise x")["scores"] == outcome["scores"]
+    said = []
+    again = run_reinforce_study(study, folder, command="counterpoise x", say=said.append)
+    assert again["scores"] == outcome["scores"]
+    assert said == []
+    other = check_reinforce_study(study.config.model_dump() | {"reinforce": BLOCK | {"grpo": {"clip": 0.1}}})
+    with pytest.raises(UserError, match=r"^arms.base: .*grpo.clip.*; delete .*seed-0 to have it made anew"):
+        run_reinforce_study(other, folder)
 
 
 def test_several_processes_share_a_study(made, monkeypatch, tmp_path):

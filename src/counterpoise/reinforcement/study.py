@@ -190,14 +190,21 @@ def run_reinforce_study(
         replace_text(folder / "study.yaml", text)
 
     def work(unit: Unit) -> None:
-        tell(f"{unit.arm}, seed {unit.seed}")
-        reinforce(
-            study.run_config(unit, folder),
-            data_dir=data_dir,
-            journal=shared,
-            progress=progress,
-            show_progress=say is not None,
-        )
+        left = how_far(unit.place(folder)) != ""  # of a finished run, only its config is looked at
+        if left:
+            tell(f"{unit.arm}, seed {unit.seed}")
+        try:
+            reinforce(
+                study.run_config(unit, folder),
+                data_dir=data_dir,
+                journal=shared,
+                progress=progress,
+                show_progress=left and say is not None,
+            )
+        except UserError as error:  # a study has no --overwrite
+            advice = f"delete {unit.place(folder)} to have it made anew, or choose another --folder"
+            said = str(error).replace("choose another output.folder, or pass --overwrite", advice)
+            raise UserError(f"arms.{unit.arm}: {said}") from None
 
     if work_through(study.units(), lambda unit: unit.place(folder), work, tell):
         return None
