@@ -21,6 +21,7 @@ from counterpoise.reinforcement.study import (
     what_is_left,
 )
 from counterpoise.reinforcement.study_table import markdown
+from counterpoise.report.reinforcement_page import reinforcement_page
 from counterpoise.studies.compare.lock import FILE
 from tiny_policies import write_guesser
 
@@ -51,7 +52,7 @@ def plain(first="smollm2-135m", second="smollm2-135m", **changes):
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     models = write_guesser(folder / "m1", "ABCD"), write_guesser(folder / "m2", "ABC")
-    study = check_reinforce_study(plain(*models, seeds=[0, 1]))
+    study = check_reinforce_study(plain(*models, seeds=[0, 1], also={"gene-process": ["answer NLL"]}))
     left = what_is_left(study, folder / "out")
     return study, folder / "out", left, run_reinforce_study(study, folder / "out", command="counterpoise x")
 
@@ -91,6 +92,39 @@ def test_scores_are_means_over_seeds_with_intervals(made):
     assert 0 < gain["p_value"] <= gain["p_holm"] <= 1
 
 
+def test_arms_are_compared_by_further_measures(made):
+    _, _, _, outcome = made
+    scores, gains = outcome["also"]["scores"], outcome["also"]["gains"]
+    assert [(row["arm"], row["task"], row["metric"]) for row in scores] == [
+        (arm, "gene-process", "answer NLL") for arm in ("base", "bft")
+    ]
+    for row in scores:
+        assert not row["higher_is_better"]
+        for stage in ("before", "after"):
+            each = [
+                one["value"]
+                for one in outcome["rows"]
+                if (one["arm"], one["metric"], one["stage"]) == (row["arm"], "answer NLL", stage)
+            ]
+            assert row[stage]["value"] == pytest.approx(sum(each) / 2)
+    (gain,) = gains
+    changes = [row["change"]["value"] for row in scores]
+    assert gain["value"] == pytest.approx(changes[0] - changes[1])
+    assert gain["p_holm"] == gain["p_value"]  # corrected by itself
+    text = markdown(outcome)
+    assert text.index("## By other measures") < text.index("| gene-process | answer NLL (lower is better) | bft |")
+    assert "By the other measures that the study asks for" in reinforcement_page(outcome)
+
+
+def test_a_measure_that_there_is_not_is_said_after_the_first_run(made):
+    study, folder, _, _ = made
+    other = check_reinforce_study(study.config.model_dump() | {"also": {"gene-process": ["answer NNL"]}})
+    with pytest.raises(
+        UserError, match=r"also.gene-process names 'answer NNL', by which .* \(did you mean 'answer NLL'"
+    ):
+        run_reinforce_study(other, folder)
+
+
 def test_the_tables_say_what_they_are_of(made):
     text = markdown(made[3])
     assert text.startswith("# tiny\n")
@@ -100,7 +134,7 @@ def test_the_tables_say_what_they_are_of(made):
     assert "Made with `counterpoise x`" in text
     for line in text.splitlines():
         if line.startswith("| gene-process"):
-            assert line.count("|") in (7, 9)
+            assert line.count("|") in (8, 9)
 
 
 def test_curves_are_the_logs_step_by_step(made):
@@ -176,9 +210,12 @@ def test_several_processes_share_a_study(made, monkeypatch, tmp_path):
     (tmp_path / "out" / "results.json").unlink()
     (theirs / "results.json").unlink()
     begun = []
-    monkeypatch.setattr(
-        "counterpoise.reinforcement.run.reinforce", lambda config, **_: begun.append(config.output.folder)
-    )
+
+    def record(config, **_):
+        begun.append(config.output.folder)
+        return json.loads((config.output.folder / "results.json").read_text())
+
+    monkeypatch.setattr("counterpoise.reinforcement.run.reinforce", record)
     (theirs / FILE).write_text(json.dumps({"process": 12, "host": "node-3", "began": 0.0}))
     assert run_reinforce_study(study, tmp_path / "out") is None
     assert begun == [unit.place(tmp_path / "out") for unit in study.units() if unit.place(tmp_path / "out") != theirs]
@@ -252,6 +289,10 @@ def test_every_example_is_a_study_that_says_how_it_is_run(path, tmp_path):
         ({"reinforce": BLOCK | {"training": {"seed": 3}}}, "reinforce.training.seed is set; expected seeds"),
         ({"reinforce": BLOCK | {"training": {"stepz": 3}}}, "study: reinforce: training.stepz is not a key"),
         ({"reinforce": BLOCK | {"filter": {"policy": "m"}}}, "reinforce.filter.policy is set; expected policy"),
+        (
+            {"also": {"gene-proces": ["NLL"]}},
+            "also names 'gene-proces', which is none of .*did you mean 'gene-process'",
+        ),
         ({"armz": {}}, "armz is not a key .did you mean 'arms'"),
         ({"seeds": []}, "seeds"),
     ],

@@ -44,6 +44,9 @@ class ReinforceStudyConfig(Section):
     arms: dict[str, str] = Field(description="starting models by name, as in {base: smollm2-135m, sft: runs/sft}")
     policy: str | None = Field(None, description="the arm whose pass rates choose the prompts for all, or own")
     seeds: list[int] = Field(default_factory=lambda: [0], min_length=1)
+    also: dict[str, list[str]] = Field(
+        default_factory=dict, description="metrics to compare arms by besides the one that is quoted, by task"
+    )
     reinforce: dict[str, Any] = Field(description="run config that all arms share, without model and output")
 
     @model_validator(mode="after")
@@ -133,6 +136,7 @@ def check_reinforce_study(
     data: Mapping[str, Any], overrides: Sequence[str] = (), *, name: str = "study"
 ) -> ReinforceStudy:
     """Check a study given as plain data; ``name`` is what errors call it."""
+    from counterpoise.evaluation.runner import check_tasks
     from counterpoise.training.config_file import apply_override
 
     plain = dict(data)
@@ -143,7 +147,13 @@ def check_reinforce_study(
     except ValidationError as error:
         raise UserError(f"{name}: {explain(error, ReinforceStudyConfig)}") from None
     for unit in study.units():
-        study.run_config(unit, Path())
+        evaluated = study.run_config(unit, Path()).evaluation.tasks
+    measured = [spec.name for spec in check_tasks(evaluated)] if study.config.also and evaluated else []
+    for task in study.config.also:
+        if task not in measured:
+            raise UserError(
+                f"{name}: also names {task!r}, which is none of reinforce.evaluation.tasks{nearest(task, measured)}"
+            )
     return study
 
 
@@ -180,7 +190,7 @@ def run_reinforce_study(
         Stopped: a signal ended a run in good order.
     """
     from counterpoise.reinforcement.run import reinforce
-    from counterpoise.reinforcement.study_outcome import study_outcome
+    from counterpoise.reinforcement.study_outcome import check_also, study_outcome
 
     tell = say or (lambda _: None)
     shared = None if study.config.chooser == OWN else folder / "pass_rates.jsonl"
@@ -194,7 +204,7 @@ def run_reinforce_study(
         if left:
             tell(f"{unit.arm}, seed {unit.seed}")
         try:
-            reinforce(
+            outcome = reinforce(
                 study.run_config(unit, folder),
                 data_dir=data_dir,
                 journal=shared,
@@ -205,6 +215,7 @@ def run_reinforce_study(
             advice = f"delete {unit.place(folder)} to have it made anew, or choose another --folder"
             said = str(error).replace("choose another output.folder, or pass --overwrite", advice)
             raise UserError(f"arms.{unit.arm}: {said}") from None
+        check_also(study, outcome["rows"])
 
     if work_through(study.units(), lambda unit: unit.place(folder), work, tell):
         return None

@@ -4,6 +4,7 @@ rows          as in results.json of a run, with arm and stage: a row a metric, t
 scores        the metric to quote over seeds, arm by arm: before, after and their paired difference, with intervals
 gains         what an arm gained beyond what the first arm gained, on the same items: value, low, high, p_value, p_holm;
               above 0 is better, also where the metric itself falls as a model gets better
+also          scores and gains by the further metrics that the study asks for (`also`), corrected by themselves
 rewards       what each reward was at first and at last, arm by arm, mean over seeds, beside the best constant answer
 alarms        of every run; steps: equal for all arms
 filter        which policy chose the prompts, how many were kept, and whether all arms had the same
@@ -15,13 +16,14 @@ study, command, environment
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from counterpoise.errors import UserError, nearest
 from counterpoise.evaluation.correction import holm
 from counterpoise.evaluation.runner import TaskResult
 from counterpoise.reinforcement.measuring import scored
@@ -44,14 +46,56 @@ def study_outcome(study: ReinforceStudy, folder: Path, *, command: str = "") -> 
     kept = {(*key, when): scored(run / f"{when}.json") for key, run in runs.items() for when in ("before", "after")}
     quote: dict[str, str] = next(iter(found.values()))["quote"]
 
-    def sides(arm: str, task: str, when: str) -> list[Side]:
-        results: list[TaskResult] = [kept[arm, seed, when][task] for seed in seeds]
-        metric = quote[task]
-        return [(r.scored.units[metric], r.scored.measurements[metric]) for r in results]
+    also = [(task, metric) for task, metrics in study.config.also.items() for metric in metrics]
+    scores, gains = _compared(arms, seeds, list(quote.items()), found, kept)
+    other_scores, other_gains = _compared(arms, seeds, also, found, kept)
+    return {
+        "rows": [row | {"arm": arm, "seed": seed} for (arm, seed), one in found.items() for row in one["rows"]],
+        "scores": scores,
+        "gains": gains,
+        "also": {"scores": other_scores, "gains": other_gains},
+        "rewards": [_rewards(arm, [found[arm, seed] for seed in seeds]) for arm in arms],
+        "alarms": [
+            {"arm": arm, "seed": seed, **alarm} for (arm, seed), one in found.items() for alarm in one["alarms"]
+        ],
+        "steps": sorted({one["training"]["steps"] for one in found.values()}),
+        "filter": _filter(study, found),
+        "curves": [curves(run, arm, seed) for (arm, seed), run in runs.items()],
+        "answers": answers({arm: runs[arm, seeds[0]] for arm in arms}),
+        "study": study.config.model_dump(mode="json"),
+        "command": command,
+        "environment": environment(seed=seeds[0]),
+    }
+
+
+def check_also(study: ReinforceStudy, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raise `UserError` if a run was not measured by a metric that the study asks for of a task; ``rows`` are its."""
+    for task, metrics in study.config.also.items():
+        known = list(dict.fromkeys(row["metric"] for row in rows if row["task"] == task))
+        for metric in metrics:
+            if metric not in known:
+                raise UserError(
+                    f"{study.file}: also.{task} names {metric!r}, by which it is not measured{nearest(metric, known)}; "
+                    f"expected {', '.join(known)}"
+                )
+
+
+def _compared(
+    arms: Sequence[str],
+    seeds: Sequence[int],
+    pairs: Sequence[tuple[str, str]],
+    found: Mapping[tuple[str, int], Mapping[str, Any]],
+    kept: Mapping[tuple[str, int, str], Mapping[str, TaskResult]],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return scores and gains by each (task, metric); p-values are corrected over these gains."""
+
+    def sides(arm: str, task: str, metric: str, when: str) -> list[Side]:
+        results = [kept[arm, seed, when][task].scored for seed in seeds]
+        return [(scored.units[metric], scored.measurements[metric]) for scored in results]
 
     scores, gains = [], []
-    for task, metric in quote.items():
-        every = [sides(arm, task, when) for arm in arms for when in ("before", "after")]
+    for task, metric in pairs:
+        every = [sides(arm, task, metric, when) for arm in arms for when in ("before", "after")]
         cut = aligned(every)
         floors = _floors(found[arms[0], seeds[0]]["rows"], task, metric)
         for place, arm in enumerate(arms):
@@ -72,22 +116,7 @@ def study_outcome(study: ReinforceStudy, folder: Path, *, command: str = "") -> 
             if place:
                 gains.append({"arm": arm, "than": arms[0], "task": task, "metric": metric} | _gain(cut, place))
     corrected = holm([gain["p_value"] for gain in gains]) if gains else []
-    return {
-        "rows": [row | {"arm": arm, "seed": seed} for (arm, seed), one in found.items() for row in one["rows"]],
-        "scores": scores,
-        "gains": [gain | {"p_holm": float(p)} for gain, p in zip(gains, corrected, strict=True)],
-        "rewards": [_rewards(arm, [found[arm, seed] for seed in seeds]) for arm in arms],
-        "alarms": [
-            {"arm": arm, "seed": seed, **alarm} for (arm, seed), one in found.items() for alarm in one["alarms"]
-        ],
-        "steps": sorted({one["training"]["steps"] for one in found.values()}),
-        "filter": _filter(study, found),
-        "curves": [curves(run, arm, seed) for (arm, seed), run in runs.items()],
-        "answers": answers({arm: runs[arm, seeds[0]] for arm in arms}),
-        "study": study.config.model_dump(mode="json"),
-        "command": command,
-        "environment": environment(seed=seeds[0]),
-    }
+    return scores, [gain | {"p_holm": float(p)} for gain, p in zip(gains, corrected, strict=True)]
 
 
 def _gain(cut: Sequence[list[Any]], place: int) -> dict[str, Any]:

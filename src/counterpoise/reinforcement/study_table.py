@@ -25,6 +25,11 @@ def markdown(outcome: Mapping[str, Any]) -> str:
     if outcome["gains"]:
         better = "A gain above 0 is better, whichever way the metric goes."
         parts += [f"## Gains beside those of {arms[0]}", _gains(outcome["gains"]), better]
+    also = outcome.get("also") or {"scores": [], "gains": []}
+    if also["scores"]:
+        parts += ["## By other measures", _scores(also["scores"])]
+    if also["gains"]:
+        parts += [f"Gains beside those of {arms[0]}, p-values corrected over these alone:", _gains(also["gains"])]
     parts += ["## Rewards in training", _rewards(outcome["rewards"])]
     parts += ["## Signs of reward hacking", _alarms(outcome["alarms"])]
     made = outcome["environment"]
@@ -70,11 +75,10 @@ def _how(seeds: int) -> str:
 
 
 def _gains(gains: Sequence[Mapping[str, Any]]) -> str:
-    lines = ["| task | arm | gained more than | by | n | p (Holm) |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {row['task']} | {row['arm']} | {row['than']} | {_interval(row, '+')} | {row['n']} | {row['p_holm']:.3f} |"
-        for row in gains
-    ]
+    lines = ["| task | metric | arm | gained more than | by | n | p (Holm) |", "|---|---|---|---|---|---|---|"]
+    for row in gains:
+        cells = (row["task"], row["metric"], row["arm"], row["than"], _interval(row, "+"), row["n"])
+        lines.append(f"| {' | '.join(map(str, cells))} | {row['p_holm']:.3f} |")
     return "\n".join(lines)
 
 

@@ -64,6 +64,7 @@ def reinforcement_page(outcome: Outcome) -> str:
             cannot=cannot(outcome),
             prompts=_prompts(outcome),
             scores=[_score(row) for row in outcome["scores"]],
+            also=[_score(row) for row in (outcome.get("also") or {"scores": []})["scores"]],
             panels=[_panel(outcome, task) for task in dict.fromkeys(row["task"] for row in outcome["scores"])],
             rewards=_rewards(outcome),
             curves=_curves(outcome),
