@@ -16,6 +16,7 @@ from counterpoise.report.environment import environment, style, write_page
 from counterpoise.report.histograms import ABOVE, RUNS, UNIT, Histogram, histogram
 from counterpoise.report.inspection_prose import Outcome
 from counterpoise.report.numbers import ABSENT, Form, fraction, is_missing, percent
+from counterpoise.report.provenance import made_with
 
 HIGH = 0.5
 """Confidence from which a token counts as known, as in the demo."""
@@ -252,8 +253,6 @@ def _made(outcome: Outcome) -> list[tuple[str, str]]:
     e = outcome.get("environment") or {}
     data, model = outcome["data"], outcome["model"]
     limits = (outcome.get("diagnostic") or {}).get("thresholds") or {}
-    machine = [e.get("platform"), e.get("cpu_capability"), *([f"{e['cores']} cores"] if "cores" in e else [])]
-    packages = [f"{name} {version}" for name, version in (e.get("packages") or {}).items()]
     pairs = {
         "Command": outcome.get("command", ""),
         "Model": ", ".join(str(model[key]) for key in ("name", "detail") if model.get(key)),
@@ -268,8 +267,6 @@ def _made(outcome: Outcome) -> list[tuple[str, str]]:
         "Fingerprint of the model": e.get("model_fingerprint", ""),
         "Seed": e.get("seed", ""),
         "Time": f"{outcome['seconds']:.0f} s" if "seconds" in outcome else "",
-        "Counterpoise": " at commit ".join(str(e[key]) for key in ("counterpoise", "git_commit") if e.get(key)),
-        "Machine": ", ".join(str(part) for part in [*machine, *e.get("gpus", [])] if part),
-        "Python and packages": ", ".join([*([f"Python {e['python']}"] if "python" in e else []), *packages]),
+        **made_with(e),
     }
     return [(name, str(value)) for name, value in pairs.items() if value != "" and value is not None]

@@ -12,6 +12,7 @@ from counterpoise.evaluation.intervals import Estimate
 from counterpoise.report import numbers, plots, prose
 from counterpoise.report.environment import environment, style, write_page
 from counterpoise.report.numbers import Form, fraction, nats, signed
+from counterpoise.report.provenance import made_with
 from counterpoise.report.reading import ACCURACY, ANSWER_NLL, GENERAL_NLL, PRIMARY, Outcome, Reading, read
 from counterpoise.report.verdict import sentences
 
@@ -128,12 +129,9 @@ def _made(reading: Reading) -> list[tuple[str, str]]:
     model = e.get("model") or {}
     parameters = e.get("parameters") or {}
     memory = e.get("peak_memory_bytes")
-    cores = ([f"{e['cores']} cores"] if "cores" in e else []) + [str(gpu) for gpu in e.get("gpus", [])]
     trained = [f"{s.title} ({s.training['seconds']:.0f} s)" for s in reading.states if s.training]
-    packages = ", ".join(f"{name} {version}" for name, version in (e.get("packages") or {}).items())
     pairs = {
         "Command": "counterpoise demo",
-        "Counterpoise": " at commit ".join(str(e[k]) for k in ("counterpoise", "git_commit") if e.get(k)),
         "Model": ", ".join(str(model[k]) for k in ("name", "detail") if model.get(k)),
         "Parameters": f"{parameters['trainable']:,} trained of {parameters['total']:,}" if parameters else "",
         "Hash of the training rows": e.get("data_hash", ""),
@@ -141,9 +139,6 @@ def _made(reading: Reading) -> list[tuple[str, str]]:
         "Time": f"{e['seconds']:.0f} s in all" if "seconds" in e else "",
         "Of that, training": ", ".join(trained),
         "Peak memory": f"{memory / 2**30:.1f} GiB" if memory else "",
-        "Machine": ", ".join(str(part) for part in (e.get("platform"), e.get("cpu_capability"), *cores) if part),
-        "Python and packages": ", ".join(
-            part for part in (f"Python {e['python']}" if "python" in e else "", packages) if part
-        ),
+        **made_with(e),
     }
     return [(name, str(value)) for name, value in pairs.items() if value != ""]

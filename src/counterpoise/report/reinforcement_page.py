@@ -9,7 +9,7 @@ rewards and curves over training, signs of reward hacking, and answers of each a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import yaml
 
 from counterpoise.report import numbers
 from counterpoise.report.environment import environment, style, write_page
+from counterpoise.report.provenance import made_with
 from counterpoise.report.reading import estimate_of
 from counterpoise.report.reinforcement_prose import cannot, changes, direction, gains, lead, signs
 from counterpoise.report.safe_text import excerpt
@@ -176,16 +177,11 @@ def _answers(of: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _made(outcome: Outcome) -> list[tuple[str, str]]:
-    made = outcome["environment"]
     share = max((row["reward_share_of_time"] for row in outcome["rewards"]), default=0.0)
-    where: Sequence[str] = made.get("gpus") or [made.get("processor", ""), f"{made.get('threads', '')} threads"]
-    packages = ", ".join(f"{name} {version}" for name, version in (made.get("packages") or {}).items())
     pairs = {
         "Command": outcome["command"],
-        "Counterpoise": " at commit ".join(str(made[k]) for k in ("counterpoise", "git_commit") if made.get(k)),
         "Steps of each run": ", ".join(map(str, outcome["steps"])),
         "Time that rewards took": numbers.percent(share),
-        "Machine": ", ".join(part for part in where if part),
-        "Packages": packages,
+        **made_with(outcome["environment"]),
     }
     return [(name, str(value)) for name, value in pairs.items() if value]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from counterpoise.report.numbers import ABSENT, fraction, rate
+from counterpoise.report.provenance import made_with
 from counterpoise.report.study_reading import StudyReading, in_order, on_text
 
 
@@ -136,22 +137,15 @@ def leaves(settings: Mapping[str, Any], before: str = "") -> list[tuple[str, Any
 
 def made(reading: StudyReading) -> list[tuple[str, str]]:
     """Return command, versions and machine as pairs of a name and a value; what is not known is left out."""
-    e, study = reading.outcome["environment"], reading.study
+    study = reading.study
     asked = study.get("evaluation") or {}
     sample = "all items" if asked.get("limit") is None else f"at most {asked['limit']} items of each task"
-    packages = ", ".join(f"{name} {version}" for name, version in (e.get("packages") or {}).items())
-    python = f"Python {e['python']}" if e.get("python") else ""
-    cores = [f"{e['cores']} cores"] if e.get("cores") else []
-    threads = [f"{e['threads']} threads"] if e.get("threads") else []
-    machine = (e.get("platform"), e.get("processor"), e.get("cpu_capability"), *cores, *threads, *e.get("gpus", []))
     pairs = {
         "Command": reading.outcome["command"],
-        "Counterpoise": " at commit ".join(str(e[k]) for k in ("counterpoise", "git_commit") if e.get(k)),
         "Questions": f"{sample} of split {asked.get('split', 'test')}, drawn with seed {asked.get('seed', 0)}, "
         f"{asked.get('shots', 0) or 'no'} examples in the prompt unless an arm says otherwise" if asked else "",
         "Training seeds": ", ".join(str(seed) for seed in reading.seeds),
-        "Machine": ", ".join(str(part) for part in machine if part),
-        "Python and packages": ", ".join(part for part in (python, packages) if part),
+        **made_with(reading.outcome["environment"]),
     }  # fmt: skip
     return [(name, str(value)) for name, value in pairs.items() if value]
 
