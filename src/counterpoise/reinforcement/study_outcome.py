@@ -1,7 +1,8 @@
 """From the runs of a study to its ``results.json``.
 
 rows          as in results.json of a run, with arm and stage: a row a metric, task and run, before and after
-scores        the metric to quote over seeds, arm by arm: before, after and their paired difference, with intervals
+scores        the metric to quote over seeds, arm by arm: before, after and their paired difference, with intervals;
+              after_by_seed: each seed's, since runs from one start may end far apart
 gains         what an arm gained beyond what the first arm gained, on the same items: value, low, high, p_value, p_holm;
               above 0 is better, also where the metric itself falls as a model gets better
 also          scores and gains by the further metrics that the study asks for (`also`), corrected by themselves
@@ -108,6 +109,7 @@ def _compared(
                     "before": asdict(estimate(before)),
                     "after": asdict(estimate(after)),
                     "change": asdict(difference(after, before)),
+                    "after_by_seed": [float(one.value) for one in after],
                     "higher_is_better": after[0].higher_is_better,
                     "floors": floors,
                     "seeds": len(seeds),

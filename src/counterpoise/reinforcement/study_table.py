@@ -51,16 +51,19 @@ def _prompts(outcome: Mapping[str, Any]) -> str:
 def _scores(scores: Sequence[Mapping[str, Any]]) -> str:
     if not scores:
         return "Nothing was measured: set reinforce.evaluation.tasks."
-    heads = ("task", "metric", "arm", "before", "after", "after - before", "n", "best floor")
+    heads = ("task", "metric", "arm", "before", "after", "each seed", "after - before", "n", "best floor")
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in scores:
         floors = sorted(row["floors"].items(), key=lambda floor: -floor[1])
         best = f"{floors[0][1]:.3f} {floors[0][0]}" if floors else ""
-        lines.append(
-            f"| {row['task']} | {_metric(row)} | {row['arm']} | {_interval(row['before'])} | "
-            f"{_interval(row['after'])} | {_interval(row['change'], '+')} | {row['after']['n']} | {best} |"
-        )
+        before, after, change = _interval(row["before"]), _interval(row["after"]), _interval(row["change"], "+")
+        cells = (row["task"], _metric(row), row["arm"], before, after, _each(row), change, row["after"]["n"], best)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
+
+
+def _each(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{value:.3f}" for value in row["after_by_seed"])
 
 
 def _metric(row: Mapping[str, Any]) -> str:

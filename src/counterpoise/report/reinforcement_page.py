@@ -96,6 +96,7 @@ def _score(row: Mapping[str, Any]) -> dict[str, Any]:
         "arm": row["arm"],
         "before": _cell(row["before"]),
         "after": _cell(row["after"]),
+        "each": ", ".join(map(numbers.fraction, row["after_by_seed"])) if row["seeds"] > 1 else "",
         "gap": numbers.signed(change.value),
         "gap_interval": numbers.interval(change, numbers.signed),
         "direction": direction(row),
