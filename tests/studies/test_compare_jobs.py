@@ -236,9 +236,13 @@ def test_two_processes_on_one_unit(tmp_path):
 def test_a_lock_is_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr("counterpoise.studies.compare.lock.PAUSE", 0.05)
     lock(tmp_path, 12, host="node-3")
-    threading.Timer(0.5, (tmp_path / FILE).unlink).start()
     said = []
-    with waited_for(tmp_path, said.append):
+
+    def hear(text):
+        said.append(text)
+        threading.Timer(0.2, (tmp_path / FILE).unlink).start()  # the other process ends, some looks later
+
+    with waited_for(tmp_path, hear):
         assert json.loads((tmp_path / FILE).read_text())["process"] == os.getpid()
     assert len(said) == 1
     assert "process 12 on node-3" in said[0]
