@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 
+from study_locks import lock
 from tiny_policies import write_guesser
 
 TRAINING = {"steps": 2, "prompts_per_step": 2, "group_size": 4, "max_completion": 3, "precision": "float32"}
@@ -74,19 +75,16 @@ def test_a_study_is_listed_run_and_printed(run, write, guesser, tmp_path):
 
 def test_what_other_processes_work_on_is_left_to_them(run, write, guesser, tmp_path):
     path = write("study.yaml", {"name": "s", "arms": {"base": str(guesser)}, "reinforce": RUN})
-    place = tmp_path / "out" / "base" / "seed-0"
-    place.mkdir(parents=True)
-    lock = place / "working.json"
-    lock.write_text(json.dumps({"process": 12, "host": "node-3", "began": 0.0}))
+    held = lock(tmp_path / "out" / "base" / "seed-0", 12, host="node-3")
     code, out, err = run("reinforce", path, "--folder", tmp_path / "out", "--json")
     assert (code, out) == (0, "")
     assert "other processes are at work" in err
     assert "base, seed 0: not started; process 12 on node-3 works on it" in err
-    lock.unlink()
+    held.unlink()
     code, out, err = run("reinforce", path, "--folder", tmp_path / "out", "--json")  # as if that process were gone
     assert code == 0, err
     assert len(json.loads(out)["curves"]) == 1
-    assert not lock.exists()
+    assert not held.exists()
 
 
 def test_what_is_wrong_is_one_sentence(run, write, tmp_path):

@@ -25,8 +25,8 @@ FENCED = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 def results_pages() -> str:
     """Return a section for each page of results: what was found, where that is explained, and what made the page."""
     pages = {path.stem: path for path in sorted(RESULTS.glob("*.md")) if path.name != "index.md"}
-    whole = [path for stem, path in pages.items() if stem.removesuffix("-tables") == stem or stem[:-7] not in pages]
-    return "\n\n".join(_results_page(path) for path in whole)
+    tables = {f"{stem}-tables" for stem in pages}  # told with the page that they are of
+    return "\n\n".join(_results_page(path) for stem, path in pages.items() if stem not in tables)
 
 
 def _results_page(path: Path) -> str:

@@ -21,7 +21,7 @@ from counterpoise.reinforcement.study import (
 )
 from counterpoise.reinforcement.study_table import markdown
 from counterpoise.report.reinforcement_page import reinforcement_page
-from counterpoise.studies.compare.lock import FILE
+from study_locks import lock
 from tiny_policies import write_guesser
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "studies"
@@ -216,7 +216,7 @@ def test_several_processes_share_a_study(made, monkeypatch, tmp_path):
         return json.loads((config.output.folder / "results.json").read_text())
 
     monkeypatch.setattr("counterpoise.reinforcement.run.reinforce", record)
-    (theirs / FILE).write_text(json.dumps({"process": 12, "host": "node-3", "began": 0.0}))
+    held = lock(theirs, 12, host="node-3")
     assert run_reinforce_study(study, tmp_path / "out") is None
     assert begun == [unit.place(tmp_path / "out") for unit in study.units() if unit.place(tmp_path / "out") != theirs]
     assert [why for _, why in what_is_left(study, tmp_path / "out") if why] == [
@@ -224,8 +224,18 @@ def test_several_processes_share_a_study(made, monkeypatch, tmp_path):
     ]
     assert not (tmp_path / "out" / "results.json").exists()
     shutil.copy(study.units()[1].place(folder) / "results.json", theirs)  # the other process ends
-    (theirs / FILE).unlink()
+    held.unlink()
     assert run_reinforce_study(study, tmp_path / "out")["scores"] == outcome["scores"]
+
+
+def test_a_log_that_another_process_is_writing_is_looked_at(made, tmp_path):
+    study, folder, _, _ = made
+    shutil.copytree(folder, tmp_path / "out")
+    theirs = study.units()[1].place(tmp_path / "out")
+    (theirs / "results.json").unlink()
+    log = theirs / "metrics.jsonl"
+    log.write_text(log.read_text().splitlines()[0] + '\n{"step": 2, "lo')
+    assert [why for _, why in what_is_left(study, tmp_path / "out") if why] == ["stopped at step 1 of 2"]
 
 
 def test_shared_pass_rates_are_sampled_by_one_process(made, tmp_path):
@@ -235,14 +245,13 @@ def test_shared_pass_rates_are_sampled_by_one_process(made, tmp_path):
     written = journal.read_bytes()
     config = study.run_config(study.units()[1], tmp_path)
     config.output.folder.mkdir(parents=True)
-    lock = tmp_path / FILE
-    lock.write_text(json.dumps({"process": 12, "host": "node-3", "began": 0.0}))
+    held = lock(tmp_path, 12, host="node-3")
     said = []
 
     def hear(text):
         said.append(text)
         if "waiting" in text:
-            lock.unlink()  # the other process is done
+            held.unlink()  # the other process is done
 
     prompts = load_prompts("gene-process", limit=6, seed=config.prompts.seed)
     kept, _ = learnable(config, prompts, None, journal, hear, nullcontext)

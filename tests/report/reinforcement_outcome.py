@@ -50,6 +50,7 @@ def outcome(name="reinforce", first="sft"):
             score(first, "general-sentences", "NLL", 3.0, 3.4, 0.1, {}, higher=False),
             score("bft", "general-sentences", "NLL", 3.0, 3.0, 0.1, {}, higher=False),
         ],
+        "also": {"scores": [], "gains": []},
         "gains": [
             estimate(0.19) | {"arm": "bft", "than": first, "task": "ncbi-disease", "metric": "entity F1"}
             | {"p_value": 0.001, "p_holm": 0.002},

@@ -1,7 +1,6 @@
 """Studies in several jobs: what is left, commands and arrays, two processes in one folder, runs under a launcher."""
 
 import json
-import multiprocessing
 import os
 import shlex
 import signal
@@ -22,6 +21,7 @@ from counterpoise.studies.compare import compare, launch, load_study, markdown, 
 from counterpoise.studies.compare.lock import FILE, Waits, holder, locked, waited_for, work_through
 from counterpoise.studies.compare.runner import study_state
 from counterpoise.studies.compare.units import chosen_units, how_far
+from study_locks import at_once, lock
 
 ARMS = {"base": {}, "sft": {"train": {"objective": "sft"}, "learning_rates": [1e-3, 2e-3]}}
 
@@ -210,12 +210,6 @@ def test_a_stopped_or_changed_run_is_told_and_left_alone(tmp_path, monkeypatch):
     assert {score["arm"] for score in outcome["scores"]} == {"base", "sft"}
 
 
-def lock(place, process, host=None, began=0.0):
-    place.mkdir(parents=True, exist_ok=True)
-    owner = {"process": process, "host": host or socket.gethostname(), "began": began}
-    (place / FILE).write_text(json.dumps(owner))
-
-
 def gone():
     """The number of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
@@ -265,24 +259,16 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, left):
 
 def test_of_many_that_take_over_one_gets_it(tmp_path):
     lock(tmp_path, gone())
-    fork = multiprocessing.get_context("fork")
-    start, said = fork.Barrier(8), fork.SimpleQueue()
-    racing = [fork.Process(target=race, args=(tmp_path, start, said)) for _ in range(8)]
-    for process in racing:
-        process.start()
-    for process in racing:
-        process.join()
-    assert sorted(said.get() for _ in racing) == ["in"] + ["out"] * 7
+    assert sorted(at_once(8, race, tmp_path)) == ["in"] + ["out"] * 7
 
 
-def race(place, start, said):
-    start.wait()
+def race(place):
     try:
         with locked(place):
-            said.put("in")
             threading.Event().wait(2)
+            return "in"
     except UserError:
-        said.put("out")
+        return "out"
 
 
 def test_a_unit_at_work_elsewhere_is_left_to_it_and_told(tmp_path):
@@ -307,18 +293,11 @@ def test_a_seed_waits_for_the_process_that_chooses_its_rate(tmp_path):
 
 def test_processes_work_through_units_together(tmp_path):
     """Each unit is done once, and none of the later ones waits for an earlier one."""
-    fork = multiprocessing.get_context("fork")
-    start, said = fork.Barrier(3), fork.SimpleQueue()
-    working = [fork.Process(target=do_all, args=(tmp_path, start, said)) for _ in range(3)]
-    for process in working:
-        process.start()
-    for process in working:
-        process.join(60)
-    done = [unit for _ in working for unit in said.get()]
+    done = [unit for units in at_once(3, do_all, tmp_path) for unit in units]
     assert sorted(done) == list("abcdef")
 
 
-def do_all(folder, start, said):
+def do_all(folder):
     done = []
 
     def work(unit):
@@ -327,9 +306,8 @@ def do_all(folder, start, said):
             (folder / unit / "done").touch()
             done.append(unit)
 
-    start.wait()
     work_through("abcdef", lambda unit: folder / unit, work)
-    said.put(done)
+    return done
 
 
 def test_what_is_left_and_what_is_tried_again(tmp_path):

@@ -150,6 +150,7 @@ def as_study(outcome: Mapping[str, Any], config: ReinforceConfig, run: Path, *, 
     return {
         "scores": scores,
         "gains": [],
+        "also": {"scores": [], "gains": []},
         "rewards": [{"arm": name, "rewards": outcome["rewards"], "reward_share_of_time": share}],
         "alarms": [{"arm": name, "seed": seed, **alarm} for alarm in outcome["alarms"]],
         "steps": [told["steps"]],

@@ -22,15 +22,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from counterpoise.disk import replace_text, writing
+from counterpoise.disk import writing
 from counterpoise.errors import UserError, nearest
 from counterpoise.evaluation.results import write_json
+from counterpoise.evaluation.runner import check_tasks
 from counterpoise.reinforcement.config import ReinforceConfig, check_reinforce_config
 from counterpoise.reinforcement.measuring import Progress
-from counterpoise.studies.compare.lock import holder, work_through
+from counterpoise.studies.compare.also import require_tasks
+from counterpoise.studies.compare.config import write_study
+from counterpoise.studies.compare.lock import with_holder, work_through
+from counterpoise.studies.compare.units import advised, how_far
 from counterpoise.training.config import Section
 from counterpoise.training.config_file import explain, read_yaml
 
@@ -136,7 +139,6 @@ def check_reinforce_study(
     data: Mapping[str, Any], overrides: Sequence[str] = (), *, name: str = "study"
 ) -> ReinforceStudy:
     """Check a study given as plain data; ``name`` is what errors call it."""
-    from counterpoise.evaluation.runner import check_tasks
     from counterpoise.training.config_file import apply_override
 
     plain = dict(data)
@@ -148,12 +150,9 @@ def check_reinforce_study(
         raise UserError(f"{name}: {explain(error, ReinforceStudyConfig)}") from None
     for unit in study.units():
         evaluated = study.run_config(unit, Path()).evaluation.tasks
-    measured = [spec.name for spec in check_tasks(evaluated)] if study.config.also and evaluated else []
-    for task in study.config.also:
-        if task not in measured:
-            raise UserError(
-                f"{name}: also names {task!r}, which is none of reinforce.evaluation.tasks{nearest(task, measured)}"
-            )
+    if study.config.also:
+        measured = [spec.name for spec in check_tasks(evaluated)] if evaluated else []
+        require_tasks(study.config.also, measured, file=name, which="reinforce.evaluation.tasks")
     return study
 
 
@@ -194,10 +193,7 @@ def run_reinforce_study(
 
     tell = say or (lambda _: None)
     shared = None if study.config.chooser == OWN else folder / "pass_rates.jsonl"
-    text = yaml.safe_dump(study.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    with writing(folder, "choose another --folder, or free some space"):
-        folder.mkdir(parents=True, exist_ok=True)
-        replace_text(folder / "study.yaml", text)
+    write_study(study.config, folder)
 
     def work(unit: Unit) -> None:
         left = how_far(unit.place(folder)) != ""  # of a finished run, only its config is looked at
@@ -211,10 +207,8 @@ def run_reinforce_study(
                 progress=progress,
                 show_progress=left and say is not None,
             )
-        except UserError as error:  # a study has no --overwrite
-            advice = f"delete {unit.place(folder)} to have it made anew, or choose another --folder"
-            said = str(error).replace("choose another output.folder, or pass --overwrite", advice)
-            raise UserError(f"arms.{unit.arm}: {said}") from None
+        except UserError as error:
+            raise UserError(f"arms.{unit.arm}: {advised(str(error), unit.place(folder))}") from None
         check_also(study, outcome["rows"])
 
     if work_through(study.units(), lambda unit: unit.place(folder), work, tell):
@@ -229,19 +223,6 @@ def what_is_left(study: ReinforceStudy, folder: Path) -> list[tuple[Unit, str]]:
     """Return every run with how far it has come, and who works on it; an empty text for one that is finished."""
     found = []
     for unit in study.units():
-        why, at_work = how_far(unit.place(folder)), holder(unit.place(folder))
-        found.append((unit, f"{why}; {at_work} works on it" if why and at_work else why))
+        why = how_far(unit.place(folder))
+        found.append((unit, why and with_holder(why, unit.place(folder))))
     return found
-
-
-def how_far(run: Path) -> str:
-    """Return an empty text for a run folder that is finished, else how far it has come."""
-    from counterpoise.reinforcement.log import read_rows
-
-    if (run / "results.json").is_file():
-        return ""
-    if not (run / "run.yaml").is_file():
-        return "not started"
-    rows = read_rows(run / "metrics.jsonl")
-    steps = yaml.safe_load((run / "run.yaml").read_text(encoding="utf-8"))["training"]["steps"]
-    return f"stopped at step {rows[-1]['step']} of {steps}" if rows else "stopped before its first step"

@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from counterpoise.errors import UserError, nearest
 from counterpoise.evaluation.correction import holm
 from counterpoise.evaluation.runner import TaskResult
 from counterpoise.reinforcement.measuring import scored
 from counterpoise.reinforcement.record import answers, curves
+from counterpoise.studies.compare.also import require_metrics
 from counterpoise.studies.compare.statistics import aligned, difference, draw, estimate, value
 from counterpoise.training.environment import environment
 
@@ -73,12 +73,7 @@ def check_also(study: ReinforceStudy, rows: Sequence[Mapping[str, Any]]) -> None
     """Raise `UserError` if a run was not measured by a metric that the study asks for of a task; ``rows`` are its."""
     for task, metrics in study.config.also.items():
         known = list(dict.fromkeys(row["metric"] for row in rows if row["task"] == task))
-        for metric in metrics:
-            if metric not in known:
-                raise UserError(
-                    f"{study.file}: also.{task} names {metric!r}, by which it is not measured{nearest(metric, known)}; "
-                    f"expected {', '.join(known)}"
-                )
+        require_metrics(metrics, task, known, file=study.file)
 
 
 def _compared(
@@ -116,7 +111,8 @@ def _compared(
                 }
             )
             if place:
-                gains.append({"arm": arm, "than": arms[0], "task": task, "metric": metric} | _gain(cut, place))
+                named = {"arm": arm, "than": arms[0], "task": task, "metric": metric, "n": scores[-1]["after"]["n"]}
+                gains.append(named | _gain(cut, place))
     corrected = holm([gain["p_value"] for gain in gains]) if gains else []
     return scores, [gain | {"p_holm": float(p)} for gain, p in zip(gains, corrected, strict=True)]
 
@@ -135,7 +131,6 @@ def _gain(cut: Sequence[list[Any]], place: int) -> dict[str, Any]:
         "value": sign * ((values[0] - values[1]) - (values[2] - values[3])),
         "low": float(low),
         "high": float(high),
-        "n": estimate(cut[0]).n,
         "p_value": min(1.0, 2 * (1 + other) / (len(kept) + 1)),
     }
 

@@ -25,7 +25,7 @@ def markdown(outcome: Mapping[str, Any]) -> str:
     if outcome["gains"]:
         better = "A gain above 0 is better, whichever way the metric goes."
         parts += [f"## Gains beside those of {arms[0]}", _gains(outcome["gains"]), better]
-    also = outcome.get("also") or {"scores": [], "gains": []}
+    also = outcome["also"]
     if also["scores"]:
         parts += ["## By other measures", _scores(also["scores"])]
     if also["gains"]:

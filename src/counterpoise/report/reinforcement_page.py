@@ -9,7 +9,7 @@ rewards and curves over training, signs of reward hacking, and answers of each a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def reinforcement_page(outcome: Outcome) -> str:
             cannot=cannot(outcome),
             prompts=_prompts(outcome),
             scores=[_score(row) for row in outcome["scores"]],
-            also=[_score(row) for row in (outcome.get("also") or {"scores": []})["scores"]],
+            also=[_score(row) for row in outcome["also"]["scores"]],
             panels=[_panel(outcome, task) for task in dict.fromkeys(row["task"] for row in outcome["scores"])],
             rewards=_rewards(outcome),
             curves=_curves(outcome),
@@ -95,8 +95,7 @@ def _score(row: Mapping[str, Any]) -> dict[str, Any]:
         "metric": row["metric"] + ("" if row["higher_is_better"] else ", lower is better"),
         "arm": row["arm"],
         "before": _cell(row["before"]),
-        "after": _cell(row["after"]),
-        "each": ", ".join(map(numbers.fraction, row["after_by_seed"])) if row["seeds"] > 1 else "",
+        "after": _cell(row["after"], row["after_by_seed"]),
         "gap": numbers.signed(change.value),
         "gap_interval": numbers.interval(change, numbers.signed),
         "direction": direction(row),
@@ -105,9 +104,13 @@ def _score(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cell(row: Mapping[str, Any]) -> tuple[str, str]:
+def _cell(row: Mapping[str, Any], by_seed: Sequence[float] = ()) -> tuple[str, list[str]]:
+    """A value, and what stands under it: its interval, and each seed's where there are several."""
     estimate = estimate_of(row)
-    return numbers.fraction(estimate.value), numbers.interval(estimate, numbers.fraction)
+    under = [numbers.interval(estimate, numbers.fraction)]
+    if len(by_seed) > 1:
+        under.append(", ".join(map(numbers.fraction, by_seed)))
+    return numbers.fraction(estimate.value), under
 
 
 def _panel(outcome: Outcome, task: str) -> Panel:

@@ -21,6 +21,7 @@ from counterpoise.evaluation.tasks import get as tasks_by_name
 from counterpoise.evaluation.tasks.items import LABEL_TASKS
 from counterpoise.evaluation.tasks.source import PREFIX, is_task_source
 from counterpoise.evaluation.tasks.spec import TaskSpec
+from counterpoise.studies.compare.also import require_tasks
 from counterpoise.studies.compare.axes import axis_values, grid_arms
 from counterpoise.studies.compare.config import ArmConfig, Measuring, StudyConfig, checked, lay_over, read_study
 from counterpoise.training.config import RunConfig
@@ -159,10 +160,7 @@ def load_study(path: str | Path) -> Study:
                 near = nearest(member, [spec.name for spec in tasks])
                 raise UserError(f"{path.name}: groups.{group} names {member!r}, which is none of tasks{near}")
     measured = [spec.name for spec in (*tasks, *forgetting)]
-    for task in config.also:
-        if task not in measured:
-            near = nearest(task, measured)
-            raise UserError(f"{path.name}: also names {task!r}, which is none of tasks and forgetting{near}")
+    require_tasks(config.also, measured, file=path.name, which="tasks and forgetting")
     measured += [side_name(task, metric) for task, metrics in config.also.items() for metric in metrics]
     for place, pair in enumerate(config.frontier):
         for key, task in (("gained", pair.gained), ("lost", pair.lost)):

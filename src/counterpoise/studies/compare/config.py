@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from counterpoise.disk import replace_text, writing
 from counterpoise.errors import UserError
 from counterpoise.evaluation.task_queries import Method
 from counterpoise.training.config import Section
@@ -78,6 +80,18 @@ class StudyConfig(Section):
         default_factory=dict, description="metrics to compare arms by besides the one that is quoted, by task"
     )
     frontier: list[FrontierConfig] = Field(default_factory=list, description="pairs of tasks: gained against lost")
+
+
+def write_study(config: Section, folder: Path) -> None:
+    """Write a study's config as ``study.yaml`` into its folder, which is made if need be.
+
+    Raises:
+        UserError: it cannot be written there.
+    """
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    with writing(folder, "choose another --folder, or free some space"):
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_text(folder / "study.yaml", text)
 
 
 def read_study(path: Path) -> StudyConfig:

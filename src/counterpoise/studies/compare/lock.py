@@ -129,6 +129,12 @@ def holder(place: Path) -> str:
     return _alive(place / FILE)
 
 
+def with_holder(why: str, place: Path) -> str:
+    """Return ``why`` a unit is not finished with who works on it, if anybody does."""
+    at_work = holder(place)
+    return f"{why}; {at_work} works on it" if at_work else why
+
+
 def _take(path: Path) -> bool:
     owner = {"process": os.getpid(), "host": socket.gethostname(), "began": psutil.Process().create_time()}
     draft = draft_of(path)

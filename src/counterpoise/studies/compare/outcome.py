@@ -27,10 +27,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from counterpoise.errors import UserError, nearest
 from counterpoise.evaluation.correction import holm
 from counterpoise.evaluation.runner import TaskResult
 from counterpoise.evaluation.tasks.spec import TaskSpec
+from counterpoise.studies.compare.also import require_metrics
 from counterpoise.studies.compare.arms import Arm, Study, side_name
 from counterpoise.studies.compare.budget import budget_note, budget_of
 from counterpoise.studies.compare.frontier import frontiers
@@ -174,13 +174,9 @@ def _curve(run: TrainedRun) -> dict[str, Any]:
 
 def check_also(study: Study, one: Measured) -> None:
     """Raise `UserError` if a model was not measured by a metric that the study asks for of this task."""
-    known = list(one.result.scored.measurements)
-    for metric in study.config.also.get(one.spec.name, ()):
-        if metric not in known and not one.arm.encoder:  # an encoder has metrics of its own
-            raise UserError(
-                f"{study.file}: also.{one.spec.name} names {metric!r}, by which it is not measured"
-                f"{nearest(metric, known)}; expected {', '.join(known)}"
-            )
+    if not one.arm.encoder:  # which has metrics of its own
+        asked = study.config.also.get(one.spec.name, ())
+        require_metrics(asked, one.spec.name, list(one.result.scored.measurements), file=study.file)
 
 
 def _also(study: Study, measured: Sequence[Measured]) -> list[Measured]:

@@ -21,18 +21,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from counterpoise.disk import replace_text, writing
+from counterpoise.disk import writing
 from counterpoise.errors import UserError
 from counterpoise.evaluation.evaluate import kept_folder
 from counterpoise.evaluation.kept import Kept
 from counterpoise.evaluation.results import write_json
 from counterpoise.evaluation.runner import rescore
 from counterpoise.studies.compare.arms import ALL, Study
+from counterpoise.studies.compare.config import write_study
 from counterpoise.studies.compare.cost import cost_of, forget_peak
 from counterpoise.studies.compare.launch import launch
-from counterpoise.studies.compare.lock import Waits, holder, work_through
+from counterpoise.studies.compare.lock import Waits, with_holder, work_through
 from counterpoise.studies.compare.measuring import LoadedOnce, Measurer, Progress, Say
 from counterpoise.studies.compare.outcome import Measured, check_also, study_outcome
 from counterpoise.studies.compare.rates import Rates
@@ -40,6 +39,7 @@ from counterpoise.studies.compare.units import (
     TrainedRun,
     Unfinished,
     Unit,
+    advised,
     chosen_units,
     how_far,
     place_of,
@@ -85,10 +85,7 @@ def compare(
             "a study runs in one process; give --launcher 'accelerate launch --num_processes 2' to train in several"
         )
     units = chosen_units(study, only, seed, trained_on)
-    with writing(folder, "choose another --folder, or free some space"):
-        folder.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(study.written.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        replace_text(folder / "study.yaml", text)
+    write_study(study.written, folder)
     running = Running(study, folder, Measurer(data_dir, say, progress), launcher)
     measured = running.all(units)
     outcome = study_outcome(
@@ -154,10 +151,9 @@ class Running:
             try:
                 found += self._named(unit, run=False)
             except Unfinished as why:
-                at_work = holder(self._place(unit))
                 self.unfinished.append({
                     "arm": unit.arm.name, "trained_on": unit.on, "seed": unit.seed,
-                    "why": f"{why}; {at_work} works on it" if at_work else str(why),
+                    "why": with_holder(str(why), self._place(unit)),
                 })  # fmt: skip
         self.runs.sort(key=lambda one: units.index(one.unit))
         models = [(unit.arm.name, unit.on) for unit in units]
@@ -172,14 +168,7 @@ class Running:
             return self._unit(unit, run)
         except UserError as error:
             kind = Waits if isinstance(error, Waits) else UserError
-            raise kind(f"{unit.arm.where}: {self._advised(str(error), unit)}") from None
-
-    def _advised(self, message: str, unit: Unit) -> str:
-        """Put what a study can do in the place of options that it has not."""
-        advice = f"delete {self._place(unit)} to have it made anew, or choose another --folder"
-        for other in ("choose another output.folder, or pass --overwrite", "choose another --out, or pass --overwrite"):
-            message = message.replace(other, advice)
-        return message
+            raise kind(f"{unit.arm.where}: {advised(str(error), self._place(unit))}") from None
 
     def _place(self, unit: Unit) -> Path:
         return place_of(self.folder, unit)

@@ -96,7 +96,10 @@ def place_of(folder: Path, unit: Unit) -> Path:
 
 
 def how_far(run: Path) -> str:
-    """Return an empty string for a run folder that is finished, else how far it has come."""
+    """Return an empty string for a run folder that is finished, else how far it has come.
+
+    The run is one of training or of reinforcement, and may be another process's, which is writing its log.
+    """
     if (run / "results.json").is_file():
         return ""
     if not (run / "run.yaml").is_file():
@@ -106,10 +109,18 @@ def how_far(run: Path) -> str:
         return "stopped before its first step"
     last = rows[-1]
     training = yaml.safe_load((run / "run.yaml").read_text(encoding="utf-8"))["training"]
-    steps = training["max_steps"]
+    steps = training["steps"] if "steps" in training else training["max_steps"]  # reinforcement has no epochs
     if steps is None and last.get("epoch"):
         steps = math.ceil(round(last["step"] / last["epoch"]) * training["epochs"])
     return f"stopped at step {last['step']}" + (f" of {steps}" if steps else "")
+
+
+def advised(message: str, place: Path) -> str:
+    """Return what is wrong with a unit with what a study can do in the place of options that it has not."""
+    advice = f"delete {place} to have it made anew, or choose another --folder"
+    for other in ("choose another output.folder, or pass --overwrite", "choose another --out, or pass --overwrite"):
+        message = message.replace(other, advice)
+    return message
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
